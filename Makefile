@@ -1,0 +1,45 @@
+# Two commands for a fresh machine: `make demo` and `make test`. Both set up what they need in .venv.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: kill demo test check lint types unit bench docs man clean
+
+demo: $(STAMP)
+	@$(BIN)/git-orch demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n auto tests
+
+check: lint types unit
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+unit: $(STAMP)
+	$(BIN)/python -m pytest tests/unit tests/test_tidy.py
+
+kill: $(STAMP)
+	ORCH_KILL_ALL=1 $(BIN)/python -m pytest -n auto tests/git/test_crashes.py
+
+bench: $(STAMP)
+	@$(BIN)/python -m bench
+
+docs: $(STAMP)
+	$(BIN)/python docs/generate.py
+
+man: $(STAMP)
+	$(BIN)/python -m gitorch.cli.manpage --strict man/git-orch.1
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
