@@ -1,0 +1,140 @@
+"""What a clone remembers between commands: how long a ref was seen unchanged, verdicts that are not published yet,
+lease tokens.
+
+Plain files below the git directory, each written whole and renamed into place. All of it may be deleted at any
+time: an observation starts anew, a gate runs again, a lease runs out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gitorch.core.model import OID, Oid, Verdict
+from gitorch.core.names import escape_target
+from gitorch.core.verdicts import format_verdict, parse_verdicts
+from gitorch.ports import KeptToken
+from gitorch.shell.crash import crash_point
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+    from gitorch.ports import Clock
+
+MAX_VERDICTS = 500
+_VERDICTS_KEPT = 400
+
+
+class CloneMemory:
+    """Implements ports.Memory. Observations and verdicts are shared by all worktrees of the clone (`shared`);
+    tokens belong to one worktree (`own`): two agents in two worktrees are two holders."""
+
+    def __init__(self, shared: Path, own: Path, remote: str, clock: Clock) -> None:
+        self._seen = shared / "seen" / escape_target(remote)
+        self._verdicts = shared / "verdicts"
+        self._tokens = own / "tokens"
+        self._clock = clock
+        self._locks: dict[str, BaseFileLock] = {}
+
+    # -- observations
+
+    def unchanged_s(self, ref: str, oid: Oid) -> float:
+        """See ports.Memory. Observations of another boot are void: the clock they were made by is gone."""
+        path = self._seen / escape_target(ref)
+        now_s, boot = self._clock.boot_s(), self._clock.boot_id()
+        known = _read_json(path)
+        if known.get("oid") == oid and known.get("boot") == boot and isinstance(known.get("since_s"), int | float):
+            return max(0.0, now_s - float(known["since_s"]))
+        _write(path, json.dumps({"oid": oid, "boot": boot, "since_s": now_s}))
+        return 0.0
+
+    # -- verdicts
+
+    def verdict(self, tree: Oid, gate: Oid) -> Verdict | None:
+        """See ports.Memory."""
+        assert OID.fullmatch(tree) and OID.fullmatch(gate)
+        try:
+            text = (self._verdicts / f"{tree}-{gate}").read_text("utf-8")
+        except (OSError, ValueError):
+            return None
+        found = [v for v in parse_verdicts(text) if v.tree == tree and v.gate == gate]
+        return found[-1] if found else None
+
+    def keep_verdict(self, verdict: Verdict) -> None:
+        """See ports.Memory. The oldest are dropped beyond MAX_VERDICTS."""
+        crash_point("before a verdict is remembered")
+        _write(self._verdicts / f"{verdict.tree}-{verdict.gate}", format_verdict(verdict) + "\n")
+        crash_point("after a verdict is remembered")
+        self._prune()
+
+    def _prune(self) -> None:
+        with contextlib.suppress(OSError):
+            files = list(os.scandir(self._verdicts))
+            if len(files) > MAX_VERDICTS:
+                files.sort(key=lambda entry: entry.stat().st_mtime)
+                for entry in files[:-_VERDICTS_KEPT]:
+                    Path(entry.path).unlink(missing_ok=True)
+
+    # -- tokens
+
+    def enter(self, target: str) -> bool:
+        """See ports.Memory. A file lock says whether another process of this worktree lives; it ends with its
+        process."""
+        if target in self._locks:
+            return True
+        # Late: the library costs more to import than most commands take.
+        from filelock import FileLock, Timeout
+
+        self._tokens.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self._tokens / f"{escape_target(target)}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return False
+        self._locks[target] = lock
+        return True
+
+    def token(self, target: str) -> KeptToken | None:
+        """See ports.Memory."""
+        known = _read_json(self._token_path(target))
+        token, command = known.get("token"), known.get("command")
+        return KeptToken(token, command) if isinstance(token, str) and isinstance(command, str) else None
+
+    def keep_token(self, target: str, token: KeptToken) -> None:
+        """See ports.Memory. Only its owner may read it."""
+        crash_point("before a token is kept")
+        _write(self._token_path(target), json.dumps({"token": token.token, "command": token.command}), mode=0o600)
+        crash_point("after a token is kept")
+
+    def forget_token(self, target: str) -> None:
+        """See ports.Memory."""
+        self._token_path(target).unlink(missing_ok=True)
+
+    def _token_path(self, target: str) -> Path:
+        return self._tokens / f"{escape_target(target)}.json"
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _write(path: Path, text: str, mode: int = 0o644) -> None:
+    """Write a whole file or none of it. What cannot be kept (a full disk, a read-only directory) is simply not
+    remembered."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)

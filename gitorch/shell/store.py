@@ -1,0 +1,276 @@
+"""The store on a git remote: one fetch gives one Snapshot, one plan is one atomic push.
+
+Promises: every ref of a push carries its expected old value, whatever is relied on is written, and nothing but
+`published` means that it happened. Does not promise that a snapshot is of one instant (readers may see half of a
+multi-ref update); the push settles that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitorch.core.gitobjects import ROOT_MESSAGE, decode_commit, encode_commit, event_parents, root_commit
+from gitorch.core.model import EventCommit, NotesAppend, Oid, Outcome, OutcomeKind, Plan, RefUpdate, Snapshot
+from gitorch.core.names import NOTES, Mirror, is_branch_name
+from gitorch.core.observation import RawRef, build_snapshot
+from gitorch.shell.gitcmd import NETWORK_TIMEOUT_S, NO_HOOKS, Git, GitResult, GitTimeoutError
+from gitorch.shell.notes import append_notes, read_notes
+from gitorch.shell.objects import read_files, write_files
+from gitorch.shell.push import judge_push, unreachable
+
+if TYPE_CHECKING:
+    from gitorch.ports import Clock, Random
+    from gitorch.shell.objects import Objects
+
+_SELF_RECEIVER = (
+    "git -c receive.denyCurrentBranch=updateInstead -c receive.autogc=false -c receive.advertiseAtomic=true "
+    "receive-pack"
+)
+
+# The whole of each event in one process: its name, id, kind and size, then the raw commit of exactly that size.
+_FORMAT = (
+    "%(refname)%00%(objectname)%00%(objecttype)%00%(objectsize)%00"
+    "%(if:equals=commit)%(objecttype)%(then)%(raw)%(end)%00"
+)
+
+_FETCH_TRIES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    name: str
+    oid: Oid
+    kind: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DiaryEntry:
+    """One event of a chain as `log` shows it: who published it, when by the publisher's clock, the whole message."""
+
+    oid: Oid
+    who: str
+    time_ms: int
+    message: str
+
+
+class GitStore:
+    """Implements ports.Store. `url` is what git is told to talk to: the remote's name, or this repository's path."""
+
+    def __init__(
+        self, git: Git, mirror: Mirror, objects: Objects, *, ident: str, url: str, clock: Clock, random: Random
+    ) -> None:
+        self.mirror = mirror
+        self._git = git
+        self._objects = objects
+        self._ident = ident
+        self._url = url
+        self._clock = clock
+        self._random = random
+        self._written: dict[str, Oid | None] = {}
+
+    # -- observe
+
+    def observe(self, branches: Iterable[str] = ()) -> Snapshot:
+        """See ports.Store. Branch names that git would not accept are treated as absent."""
+        asked = frozenset(branches)
+        legal = frozenset(branch for branch in asked if is_branch_name(branch))
+        if not self.mirror.is_self:
+            self._fetch(legal)
+        return self._read(legal, asked)
+
+    def last_seen(self, branches: Iterable[str] = ()) -> Snapshot:
+        """The snapshot of the previous observation, without talking to the remote."""
+        asked = frozenset(branches)
+        return self._read(frozenset(branch for branch in asked if is_branch_name(branch)), asked)
+
+    def _fetch(self, branches: frozenset[str]) -> None:
+        """One fetch with explicit refspecs. Parallel commands of one clone may meet at a ref's lock: try again."""
+        options = ("--no-tags", "--no-write-fetch-head", "--prune", "--quiet", "--no-recurse-submodules", "--refmap=")
+        for attempt in range(1, _FETCH_TRIES + 1):
+            specs = self.mirror.refspecs(branches)
+            try:
+                command = (*NO_HOOKS, "fetch", *options, "--", self._url, *specs)
+                result = self._git.run(*command, ok=(), timeout_s=NETWORK_TIMEOUT_S)
+            except GitTimeoutError as problem:
+                raise unreachable(problem.message) from None
+            if result.status == 0:
+                return
+            if attempt == _FETCH_TRIES or not _is_lock_trouble(result):
+                raise unreachable(_last_line(result))
+            self._forget_folders(branches)
+            self._clock.sleep(self._random.uniform(0.0, 0.1 * attempt))
+
+    def _forget_folders(self, branches: frozenset[str]) -> None:
+        """A branch `a` that was seen once, and is gone, would for ever be in the way of `a/b`."""
+        parents = {branch[:at] for branch in branches for at, char in enumerate(branch) if char == "/"}
+        for parent in sorted(parents):
+            self._git.run(*NO_HOOKS, "update-ref", "-d", self.mirror.heads + parent, ok=())
+
+    def _read(self, branches: frozenset[str], asked: frozenset[str]) -> Snapshot:
+        mirror = self.mirror
+        wanted = {mirror.heads + branch: branch for branch in branches}
+        listed = self._list([mirror.state, mirror.notes, NOTES, *wanted])
+        heads, notes, notes_kind, own_notes, state = {}, None, "commit", None, []
+        for ref in listed:
+            if ref.name in wanted:
+                heads[wanted[ref.name]] = ref.oid
+            elif (name := mirror.remote_name(ref.name)) is not None and name != mirror.namespace.notes:
+                state.append(RawRef(name, ref.oid, ref.kind, _message(ref)))
+            if ref.name == mirror.notes:
+                notes, notes_kind = ref.oid, ref.kind
+            if ref.name == NOTES:
+                own_notes = ref.oid
+        if notes_kind == "commit":
+            self._copy_notes(notes, own_notes)
+        return build_snapshot(mirror.namespace, state, heads=heads, asked=asked, notes=notes, notes_kind=notes_kind)
+
+    def _list(self, patterns: Sequence[str]) -> list[_Listed]:
+        out = self._git.run("for-each-ref", f"--format={_FORMAT}", *patterns).out
+        found, at = [], 0
+        while at < len(out):
+            name, oid, kind, size, _ = out[at : at + 5_000].split(b"\x00", 4)
+            start = at + len(name) + len(oid) + len(kind) + len(size) + 4
+            end = start + (int(size) if kind == b"commit" else 0)
+            text = name.decode("utf-8", "surrogateescape")
+            found.append(_Listed(text, Oid(oid.decode()), kind.decode(), out[start:end]))
+            at = end + 2  # the NUL that closes the record, and for-each-ref's newline
+        return found
+
+    def _copy_notes(self, seen: Oid | None, own: Oid | None) -> None:
+        """Keep the clone's own refs/notes/orch at what the remote has, so that `git log --notes=orch` works; unless
+        something foreign is there, which is left alone."""
+        if self.mirror.is_self or seen is None or seen == own:
+            return
+        if own is None or self._is_ancestor(own, seen):
+            self._git.run(*NO_HOOKS, "update-ref", "-m", "git orch", NOTES, seen, own or "0" * len(seen), ok=())
+
+    def _is_ancestor(self, older: Oid, newer: str) -> bool:
+        return self._git.run("merge-base", "--is-ancestor", older, newer, ok=()).status == 0
+
+    # -- publish
+
+    def publish(self, plan: Plan, *, timeout_s: float | None = None) -> Outcome:
+        """See ports.Store."""
+        oids = {update.name: self._write(update) for update in plan.updates}
+        try:
+            result = self._push(self._push_command(plan, oids), timeout_s or NETWORK_TIMEOUT_S)
+        except GitTimeoutError as problem:
+            return Outcome(OutcomeKind.UNKNOWN, oids, problem.message)
+        events = frozenset(u.name for u in plan.updates if isinstance(u.new, EventCommit | NotesAppend))
+        kind, detail = judge_push(result, list(oids), events)
+        if kind is OutcomeKind.PUBLISHED:
+            self._written.update(oids)
+        return Outcome(kind, oids, detail)
+
+    def _push(self, command: list[str], timeout_s: float) -> GitResult:
+        """Push; without a certificate where the user wants one (`push.gpgSign`) and the remote does not know them: git
+        gives up before it sends anything."""
+        result = self._git.run(*command, ok=(), timeout_s=timeout_s)
+        if b"fatal: the receiving end does not support --signed push" in result.err:
+            at = command.index("--atomic")
+            result = self._git.run(*command[:at], "--no-signed", *command[at:], ok=(), timeout_s=timeout_s)
+        return result
+
+    def _write(self, update: RefUpdate) -> Oid | None:
+        """Turn what an update wants to write into an object; oids pass through."""
+        new = update.new
+        if isinstance(new, EventCommit):
+            parents = event_parents(new, self._root)
+            tree = write_files(self._objects, new.files)
+            return self._objects.write("commit", encode_commit(tree, parents, self._ident, new.time_ms, new.message))
+        if isinstance(new, NotesAppend):
+            return append_notes(
+                self._objects, new.base, new.lines, ident=self._ident, time_ms=new.time_ms, subject=new.subject
+            )
+        return new
+
+    def _root(self) -> Oid:
+        return self._objects.write("commit", root_commit(write_files(self._objects, {})))
+
+    def _push_command(self, plan: Plan, oids: Mapping[str, Oid | None]) -> list[str]:
+        """`--no-verify`: hooks of the clone are for people's pushes. A remote configured as a mirror, or tags that
+        follow by configuration, must not add to what we push."""
+        leases = [f"--force-with-lease={u.name}:{u.expected_old or ''}" for u in plan.updates]
+        specs = [f"{oids[u.name] or ''}:{u.name}" for u in plan.updates]
+        options = [
+            "--atomic",
+            "--porcelain",
+            "--no-verify",
+            "--no-follow-tags",
+            "--recurse-submodules=no",
+            "--no-progress",
+        ]
+        receiver = [f"--receive-pack={_SELF_RECEIVER}"] if self.mirror.is_self else []
+        quiet = [] if self.mirror.is_self else ["-c", f"remote.{self._url}.mirror=false"]
+        return [*NO_HOOKS, *quiet, "push", *options, *receiver, *leases, "--", self._url, *specs]
+
+    # -- look up
+
+    def holds(self, name: str, oid: Oid) -> bool:
+        """See ports.Store."""
+        return self._is_ancestor(oid, self.mirror.local_name(name))
+
+    def notes(self, snapshot: Snapshot, targets: Sequence[Oid]) -> Mapping[Oid, str]:
+        """See ports.Store."""
+        return {} if snapshot.notes is None else read_notes(self._objects, snapshot.notes, targets)
+
+    def diary(self, name: str, limit: int = 1_000) -> list[DiaryEntry]:
+        """The events of a ref's chain, newest first, as of the last observation; at most `limit`."""
+        options = (
+            "--first-parent",
+            f"--max-count={limit}",
+            "--format=%H%x00%an%x00%at%x00%B%x00",
+            "--no-show-signature",
+        )
+        out = self._git.run("log", *options, self.mirror.local_name(name), "--", ok=()).out
+        parts = out.decode("utf-8", "replace").split("\x00")
+        return [
+            DiaryEntry(Oid(oid.strip()), who, int(time_s) * 1000 if time_s.isdigit() else 0, message)
+            for oid, who, time_s, message in zip(parts[::4], parts[1::4], parts[2::4], parts[3::4], strict=False)
+            if message.strip() != ROOT_MESSAGE.strip()
+        ]
+
+    def files(self, event: Oid) -> dict[str, bytes]:
+        """The payloads of an event, by name."""
+        return read_files(self._objects, event)
+
+    def close(self) -> None:
+        """Move the mirror to what was published, so that the next command and `git log --notes=orch` see it at once."""
+        if self._written and not self.mirror.is_self:
+            notes = self._written.get(self.mirror.namespace.notes)
+            lines = [_mirror_line(self.mirror.local_name(name), oid) for name, oid in self._written.items()]
+            self._git.run(*NO_HOOKS, "update-ref", "--stdin", stdin="".join(lines).encode(), ok=())
+            if notes is not None:
+                own = self._git.run("rev-parse", "--verify", "--quiet", NOTES, ok=()).text()
+                self._copy_notes(notes, Oid(own) if own else None)
+        self._written.clear()
+        self._objects.close()
+
+
+def _message(ref: _Listed) -> bytes | None:
+    """The commit message of an event; None for anything else that somebody put there."""
+    try:
+        return decode_commit(ref.data).message if ref.kind == "commit" else None
+    except ValueError:
+        return None
+
+
+def _mirror_line(name: str, oid: Oid | None) -> str:
+    return f"delete {name}\n" if oid is None else f"update {name} {oid}\n"
+
+
+def _is_lock_trouble(result: GitResult) -> bool:
+    said = result.error_text()
+    return "cannot lock ref" in said or ".lock'" in said or "unable to update local ref" in said
+
+
+def _last_line(result: GitResult) -> str:
+    """What git complained about first. What ssh says stands before that, and helps more."""
+    lines = [line.strip() for line in result.error_text().splitlines() if line.strip()]
+    said = [line for line in lines if line.startswith(("fatal:", "error:"))] or lines
+    if said and "Could not read from remote repository" in said[0] and lines[0] != said[0]:
+        return lines[0]
+    return said[0] if said else f"git fetch ended with status {result.status}"
