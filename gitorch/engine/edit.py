@@ -1,0 +1,59 @@
+"""Small changes to one job or one tree: cancel, retry, and verdicts that were reached elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gitorch.core.errors import UsageError
+from gitorch.core.model import Color, Gate, Job, JobId, Oid, Plan, Snapshot, State, Verdict
+from gitorch.core.observation import advance
+from gitorch.core.plan import Notes, plan_job_event, plan_verdict
+from gitorch.core.queue import find_job, states_of
+from gitorch.core.states import Event
+from gitorch.core.verdicts import parse_verdicts
+from gitorch.engine.exchange import exchange, require_readable
+from gitorch.engine.world import World
+
+URL_LIMIT = 1_000
+"""Characters of the address of a run; a note has one line for all of a verdict."""
+
+
+def change_job(world: World, word: str, event: Event, reason: str | None = None) -> tuple[Job, Mapping[JobId, State]]:
+    """One event on the job that `word` names; the job afterwards, and the states of all. Raises UsageError for an
+    unknown job or one that the event does not fit."""
+    chosen: list[Job] = []
+
+    def decide(snapshot: Snapshot) -> Plan:
+        seen = find_job(snapshot.jobs, word)
+        chosen[:] = [seen.record]
+        return plan_job_event(world.context(), seen, event, reason=reason)
+
+    snapshot, plan, outcome = exchange(world, (), decide)
+    assert isinstance(plan, Plan) and outcome is not None
+    jobs = advance(world.namespace, snapshot, plan, outcome.oids).jobs
+    return jobs[chosen[0].id].record, states_of(jobs)
+
+
+def record_verdict(world: World, tree: Oid, gate: Gate, color: Color, url: str | None) -> Verdict:
+    """Note a verdict for a tree under a gate. Raises UsageError for a URL that no reader would take, DamagedError for
+    notes that cannot be read."""
+    if url is not None and len(url) > URL_LIMIT:
+        raise UsageError(
+            f"the URL has {len(url)} characters, and {URL_LIMIT} are read",
+            hint="git orch verdict COMMIT green --url URL",
+        )
+    verdict = Verdict(color=color, tree=tree, gate=gate.digest, time_ms=world.clock.now_ms(), by=world.holder, url=url)
+
+    def decide(snapshot: Snapshot) -> Plan:
+        require_readable(snapshot, world.namespace.notes, "the notes with the verdicts")
+        return plan_verdict(world.context(), Notes(base=snapshot.notes, verdicts=(verdict,)))
+
+    exchange(world, (), decide)
+    return verdict
+
+
+def verdicts_on(world: World, snapshot: Snapshot, tree: Oid) -> list[Verdict]:
+    """All verdicts that are noted for a tree, oldest first, whatever the gate. Raises DamagedError for notes that
+    cannot be read."""
+    require_readable(snapshot, world.namespace.notes, "the notes with the verdicts")
+    return [v for v in parse_verdicts(world.store.notes(snapshot, [tree]).get(tree, "")) if v.tree == tree]

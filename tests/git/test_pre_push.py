@@ -1,0 +1,53 @@
+"""The client's pre-push hook: pushes by hand stay away from the state of git orch, all others pass."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.git.landing import add_branches, project
+from tests.support import Clone, Remote, try_git
+
+HOOK = Path(__file__).parents[2] / "hooks" / "pre-push"
+
+
+def hooked(tmp_path: Path) -> tuple[Remote, Clone]:
+    """A remote with a submitted job, and a clone with the hook."""
+    remote = project(tmp_path)
+    clone = remote.clone("a")
+    add_branches(clone, 2)
+    clone.orch("submit", "b1")
+    clone.hook("pre-push", HOOK.read_text().partition("\n")[2])
+    return remote, clone
+
+
+def test_a_mirror_push_is_stopped_before_it_deletes_the_state(tmp_path: Path) -> None:
+    remote, clone = hooked(tmp_path)
+    before = remote.refs()
+    run = try_git(clone.path, "push", "--mirror", "origin")
+    assert run.status != 0 and "only git orch may write" in run.err
+    assert remote.refs() == before
+
+
+@pytest.mark.parametrize("spec", [":refs/orch/jobs/{job}", "main:refs/orch/jobs/mine", "main:refs/orch-remotes/x/y"])
+def test_a_stray_refspec_is_stopped(tmp_path: Path, spec: str) -> None:
+    remote, clone = hooked(tmp_path)
+    before = remote.refs()
+    job = next(name for name in before if name.startswith("refs/orch/jobs/")).rsplit("/", 1)[1]
+    assert try_git(clone.path, "push", "origin", spec.format(job=job)).status != 0
+    assert remote.refs() == before
+
+
+def test_ordinary_pushes_and_git_orch_itself_pass(tmp_path: Path) -> None:
+    remote, clone = hooked(tmp_path)
+    clone.push("b2")
+    clone.orch("land", "b1")
+    assert try_git(clone.path, "push", "-q", "origin", "refs/notes/orch").status == 0
+    assert try_git(clone.path, "push", "-q", "origin", ":refs/notes/orch").status != 0
+    assert remote.ref("refs/notes/orch") is not None
+
+
+def test_it_is_plain_posix_shell() -> None:
+    assert subprocess.run(["dash", "-n", str(HOOK)], check=False).returncode == 0
