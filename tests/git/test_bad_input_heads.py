@@ -113,7 +113,7 @@ def test_a_cancelled_job_stays_cancelled_whatever_is_asked_of_it(tmp_path: Path)
         assert "tests it again" not in error["hint"]
     refuses(clone, "submit", "b1", "--job", "one", status=2, says="is cancelled", hint="git orch why one")
     plan = clone.orch("land", "one", "-n", "--json").json()["data"]
-    assert plan["steps"] == [{"job": "one", "would": "do nothing, it is cancelled"}]
+    assert plan["steps"] == [{"job": "one", "would": "nothing", "why": "it is cancelled"}]
     assert clone.orch("submit", "b1", "--json").json()["data"]["id"] != "one"
 
 

@@ -175,7 +175,7 @@ def _plan(here: Opened, word: str | None, everything: bool, named: str | None) -
     steps: list[dict[str, object]] = []
     for job in jobs:
         if job.head is None or job.state is not State.SUBMITTED:
-            steps.append({"job": job.id, "would": f"do nothing, it is {job.state.value}"})
+            steps.append({"job": job.id, "would": "nothing", "why": f"it is {job.state.value}"})
             continue
         try:
             built = here.world.catch_up.catch_up(job.head, tip, keep_merges=False)
@@ -185,7 +185,7 @@ def _plan(here: Opened, word: str | None, everything: bool, named: str | None) -
         if isinstance(built, TextualConflict):
             steps.append({"job": job.id, "would": "conflict", "paths": list(built.paths)})
         elif built.commit == tip:
-            steps.append({"job": job.id, "would": "finish, its work is there already"})
+            steps.append({"job": job.id, "would": "finish", "why": "its work is there already"})
         else:
             steps.append({"job": job.id, "would": "test and land", "candidate": built.commit, "tree": built.tree})
             tip = built.commit
@@ -210,5 +210,6 @@ def _plan_text(data: Mapping[str, object]) -> str:
     for step in steps:
         where = f" in {', '.join(step['paths'])}" if "paths" in step else ""
         where = f" as {step['candidate'][:12]}" if "candidate" in step else where
+        where = f": {step['why']}" if "why" in step else where
         lines.append(f"  {step['job']}: {step['would']}{where}")
     return "\n".join([*lines, "nothing was changed"])
