@@ -136,7 +136,8 @@ class Memory(Protocol):
     def token(self, target: str) -> KeptToken | None:
         """The token of a lease that an earlier command of this worktree took."""
 
-    def keep_token(self, target: str, token: KeptToken) -> None: ...
+    def keep_token(self, target: str, token: KeptToken) -> bool:
+        """Keep it for later commands of this worktree; False where that is not possible."""
 
     def forget_token(self, target: str) -> None: ...
 

@@ -116,7 +116,12 @@ class Hold:
         )
         # Kept before it is published: a crash in between leaves a token of no use, the other order a lease without one.
         self.world.memory.enter(self.target)
-        self.world.memory.keep_token(self.target, KeptToken(self._token, self.command))
+        kept = self.world.memory.keep_token(self.target, KeptToken(self._token, self.command))
+        if not kept and self.command == "acquire":
+            raise OrchError(
+                f"the token of the lease of {self.target} cannot be kept in this clone, so nobody could release it",
+                hint="df -h . (is the disk full, or the git directory not writable?)",
+            )
         outcome = self.publish(plan, lease)
         self._naming = (job, candidate) if job is not None and candidate is not None else None
         return Taken.HELD if outcome.kind is OutcomeKind.PUBLISHED else Taken.RACED

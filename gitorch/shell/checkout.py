@@ -33,9 +33,7 @@ NAMED = 5
 
 _CONFIG = (
     "core.hooksPath=/dev/null",
-    # All files, stat information that can be trusted, an index that is whole in one file.
-    "core.sparseCheckout=false",
-    "index.sparse=false",
+    # Stat information that can be trusted, an index that is whole in one file.
     "core.ignoreStat=false",
     "core.trustCtime=true",
     "core.checkStat=default",

@@ -88,11 +88,12 @@ class CloneMemory:
         # Late: the library costs more to import than most commands take.
         from filelock import FileLock, Timeout
 
-        self._tokens.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self._tokens / f"{escape_target(target)}.lock")
         try:
+            self._tokens.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self._tokens / f"{escape_target(target)}.lock")
             lock.acquire(timeout=0)
-        except Timeout:
+        except (Timeout, OSError):
+            # Held, or there is no place for locks (a full or read-only disk): then nothing is known of a token either.
             return False
         self._locks[target] = lock
         return True
@@ -103,15 +104,18 @@ class CloneMemory:
         token, command = known.get("token"), known.get("command")
         return KeptToken(token, command) if isinstance(token, str) and isinstance(command, str) else None
 
-    def keep_token(self, target: str, token: KeptToken) -> None:
+    def keep_token(self, target: str, token: KeptToken) -> bool:
         """See ports.Memory. Only its owner may read it."""
         crash_point("before a token is kept")
-        _write(self._token_path(target), json.dumps({"token": token.token, "command": token.command}), mode=0o600)
+        text = json.dumps({"token": token.token, "command": token.command})
+        kept = _write(self._token_path(target), text, mode=0o600)
         crash_point("after a token is kept")
+        return kept
 
     def forget_token(self, target: str) -> None:
-        """See ports.Memory."""
-        self._token_path(target).unlink(missing_ok=True)
+        """See ports.Memory. One that cannot be removed opens nothing any more."""
+        with contextlib.suppress(OSError):
+            self._token_path(target).unlink()
 
     def _token_path(self, target: str) -> Path:
         return self._tokens / f"{escape_target(target)}.json"
@@ -125,9 +129,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _write(path: Path, text: str, mode: int = 0o644) -> None:
+def _write(path: Path, text: str, mode: int = 0o644) -> bool:
     """Write a whole file or none of it. What cannot be kept (a full disk, a read-only directory) is simply not
-    remembered."""
+    remembered. Returns whether it was."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -138,3 +142,5 @@ def _write(path: Path, text: str, mode: int = 0o644) -> None:
     except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+        return False
+    return True

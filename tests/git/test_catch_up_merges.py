@@ -88,6 +88,17 @@ def test_submodule_entries_conflict_and_merge_without_a_submodule(repo: Clone) -
     assert repo.git("ls-tree", merged.commit, "sub").split()[:3] == [GITLINK, "commit", "3" * 40]
 
 
+def test_submodules_that_the_user_filled_are_not_wanted_here(repo: Clone) -> None:
+    repo.git("config", "submodule.recurse", "true")
+    repo.git("config", "submodule.sub.active", "true")
+    repo.git("config", "submodule.sub.url", "/nowhere")
+    blob = repo.git("hash-object", "-w", "--stdin", stdin='[submodule "sub"]\n\tpath = sub\n\turl = /nowhere\n')
+    start = repo.git("rev-parse", "main")
+    theirs = index_only(repo, "theirs", start, f"100644,{blob},.gitmodules", f"{GITLINK},{'1' * 40},sub")
+    head = repo.branch("topic", {"new": "x"}, "topic")
+    assert candidate(repo, head, theirs).base == theirs
+
+
 def test_a_conflict_says_which_commit_stopped(repo: Clone) -> None:
     diverged(repo, {"a/file": "ours\n"}, {"a/file": "theirs\n"})
     lines = conflict(repo, "topic").detail.split("\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from tests.git.lander import request
 from tests.git.rebases import (
     worktrees,
 )
-from tests.support import Clone, git, make_alone
+from tests.support import Clone, eventually, git, make_alone
 
 
 @pytest.fixture
@@ -128,6 +129,8 @@ def test_whatever_a_gate_leaves_the_next_one_gets_exactly_its_commit(repo: Clone
         again.checkout(commit)
         assert_exactly(again, repo, commit)
     assert repo.files("main") == {**FILES, "file": "main\n"}
+    listed = repo.git("worktree", "list", "--porcelain").splitlines()
+    assert [line for line in listed if line.startswith("worktree ")][1:] == [f"worktree {gate.path}"]
     assert sorted(path.name for path in repo.path.iterdir()) == sorted([".git", ".gitignore", "file", "folder", "tool"])
     again.release()
 
@@ -137,6 +140,7 @@ def test_submodules_stay_empty_and_those_that_a_gate_filled_are_emptied(
 ) -> None:
     other = make_alone(tmp_path, {"inside": "x\n"}, name="other")
     repo.git("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(other.path), "sub")
+    repo.git("config", "submodule.recurse", "true")
     first = Oid(repo.commit({}, "submodule"))
     moved = other.commit({"inside": "y\n"}, "moved")
     repo.git("update-index", "--cacheinfo", f"160000,{moved},sub")
@@ -245,6 +249,16 @@ def test_changes_in_the_second_of_the_checkout_are_seen_every_time(repo: Clone, 
         assert gate.inspect(oid(repo)) == ""
         (gate.path / "file").write_text(f"{number:07}\n")
         assert gate.inspect(oid(repo)) == "the gate changed tracked files: file"
+
+
+def test_a_change_in_the_second_of_the_checkout_is_gone_in_the_next_one(repo: Clone, gate: GateWorktree) -> None:
+    """Such a file looks unchanged by its size and its time in seconds."""
+    gate.checkout(oid(repo))
+    (gate.path / "file").write_text("CONTENT\n")
+    written = int(time.time())
+    eventually(lambda: time.time() >= written + 1, "the next second")
+    gate.checkout(oid(repo))
+    assert_exactly(gate, repo, oid(repo))
 
 
 def test_the_runner_of_gates_works_in_these_worktrees(repo: Clone) -> None:

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ import pytest
 from gitorch.core.errors import OrchError
 from gitorch.core.model import Oid
 from gitorch.shell.checkout import GateWorktree
-from gitorch.shell.worktrees import Kind, is_written_to
+from gitorch.shell.worktrees import Kind, delete_tree, is_written_to
 from tests.git.disks import run_on_small_disk
 from tests.git.gate_files import FILES, assert_exactly, everything, oid
 from tests.git.killing import group_of, kill_everywhere
@@ -54,6 +55,8 @@ def test_a_busy_place_is_passed_over_and_a_released_one_is_used_again(repo: Clon
     thread.join()
     assert worktrees(repo.path).take(Kind.GATE).path == first.path
 
+
+NOBODY = (65534, 65534) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
 
 HOLDER = """
 import signal, sys
@@ -137,6 +140,7 @@ def test_a_git_directory_that_cannot_be_written_is_one_sentence(repo: Clone) -> 
 def test_the_users_files_index_refs_and_configuration_stay_byte_for_byte(repo: Clone) -> None:
     repo.git("sparse-checkout", "set", "folder")
     repo.git("config", "submodule.recurse", "true")
+    repo.git("config", "core.splitIndex", "true")
     for hook in ("post-checkout", "post-index-change", "reference-transaction", "pre-commit", "fsmonitor-watchman"):
         repo.hook(hook, f"touch {shlex.quote(str(repo.path))}/{hook}-ran; exit 1\n")
     repo.write({"folder/inner": "dirty\n", "untracked": "x"})
@@ -148,6 +152,28 @@ def test_the_users_files_index_refs_and_configuration_stay_byte_for_byte(repo: C
         assert gate.inspect(oid(repo)) == ""
     gate.release()
     assert bystanders(repo.path) == before
+    assert not list((repo.path / ".git/worktrees/gate-1").glob("sharedindex.*"))
+
+
+def test_a_sparse_checkout_of_the_users_is_no_matter_of_gates(repo: Clone) -> None:
+    repo.git("config", "core.sparseCheckout", "true")
+    (repo.path / ".git/info/sparse-checkout").write_text("/folder/\n")
+    gate = GateWorktree.take(worktrees(repo.path))
+    for _ in range(2):
+        gate.checkout(oid(repo))
+        assert everything(gate.path) == {*FILES, "folder/"}
+    gate.release()
+
+
+def test_a_directory_that_another_repository_took_for_a_worktree_is_taken_back(repo: Clone, tmp_path: Path) -> None:
+    gate = GateWorktree.take(worktrees(repo.path))
+    other = make_alone(tmp_path, {"other": "x\n"}, name="other")
+    other.git("worktree", "add", "-q", "--detach", str(gate.path))
+    before = bystanders(other.path)
+    gate.checkout(oid(repo))
+    assert_exactly(gate, repo, oid(repo))
+    assert bystanders(other.path) == before
+    gate.release()
 
 
 def test_worktrees_of_the_users_own_are_left_alone(repo: Clone, tmp_path: Path) -> None:
@@ -192,6 +218,28 @@ def test_a_copied_or_moved_repository_has_worktrees_of_its_own(repo: Clone, tmp_
 
 
 # Faults and crashes
+
+
+def test_folders_that_a_gate_made_unwritable_are_deleted() -> None:
+    # Not tmp_path: its parents are closed to whom we become.
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "place")
+        (path / "cache/inner").mkdir(parents=True)
+        (path / "cache/inner/file").write_text("x")
+        (path / "cache/link").symlink_to(folder)
+        Path(folder).chmod(0o777)
+        for entry in (path, *path.rglob("*")):
+            os.chown(entry, *NOBODY, follow_symlinks=False)
+        (path / "cache/inner").chmod(0o500)
+        (path / "cache").chmod(0)
+
+        def delete() -> None:
+            if os.geteuid() == 0:  # whom no permission stops
+                os.setuid(NOBODY[0])
+            delete_tree(path)
+
+        assert list(kill_everywhere(delete)) == [1, 2]
+        assert list(Path(folder).iterdir()) == []
 
 
 def test_a_missing_commit_is_an_error_and_the_next_checkout_succeeds(repo: Clone, gate: GateWorktree) -> None:
