@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+# One more than there are cores: most of a test is waiting for processes.
+TEST_JOBS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 
 .PHONY: kill demo test check lint types unit bench docs man clean
 
@@ -10,7 +12,7 @@ demo: $(STAMP)
 	@$(BIN)/git-orch demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n auto tests
+	$(BIN)/python -m pytest -n $(TEST_JOBS) tests
 
 check: lint types unit
 
@@ -28,7 +30,7 @@ kill: $(STAMP)
 	ORCH_KILL_ALL=1 $(BIN)/python -m pytest -n auto tests/git/test_crashes.py
 
 bench: $(STAMP)
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench $(PART)
 
 docs: $(STAMP)
 	$(BIN)/python docs/generate.py

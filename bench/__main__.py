@@ -1,58 +1,24 @@
 """`make bench`: prints ratios. Machines are noisy: rounds are interleaved and the median counts; below x1.15 a
-difference means nothing."""
+difference means nothing. `make bench PART=claims` runs one part."""
 
 from __future__ import annotations
 
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-from bench.workload import environment, make, run
+from bench.claims import claiming
+from bench.measure import PROGRAM, interleaved, report, timed
+from bench.scale import adding_and_looking, pushing_beside_the_archive
+from bench.workload import make, run
 
 HERE = Path(__file__).parent
-PROGRAM = Path(sys.executable).parent / "git-orch"
 BRANCHES = 20
 ROUNDS = 5
 START_ROUNDS = 40
-
-
-def timed(where: Path, argv: Sequence[str]) -> float:
-    """Wall time of a process that must succeed, in milliseconds."""
-    started = time.perf_counter()
-    done = subprocess.run(
-        argv, cwd=where, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(), check=False
-    )
-    elapsed_ms = (time.perf_counter() - started) * 1000
-    if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(argv)} failed: {done.stderr.decode('utf-8', 'replace')}")
-    return elapsed_ms
-
-
-def interleaved(rounds: int, cases: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
-    """Each case once a round, in turn, so that a noisy moment hits all of them."""
-    found: dict[str, list[float]] = {name: [] for name in cases}
-    for _ in range(rounds):
-        for name, case in cases.items():
-            found[name].append(case())
-    return found
-
-
-def report(title: str, found: dict[str, list[float]], base: str, aims: dict[str, float]) -> None:
-    """Medians, and their ratio to the base of the same run."""
-    print(f"\n{title}")
-    reference = statistics.median(found[base])
-    for name, values in found.items():
-        middle = statistics.median(values)
-        aim = f"   (aim: <= {aims[name]:.1f})" if name in aims else ""
-        print(
-            f"  {name:<34} {middle:9.1f} ms   x{middle / reference:.2f}{aim}"
-            f"   range {min(values):.0f}-{max(values):.0f}"
-        )
 
 
 def start_up(where: Path) -> None:
@@ -109,14 +75,27 @@ def one_landing(where: Path) -> None:
     report("landing one branch", found, "baseline, one branch", {})
 
 
+PARTS: dict[str, Callable[[Path], None]] = {
+    "start": start_up,
+    "land": landing,
+    "one": one_landing,
+    "claims": claiming,
+    "many": adding_and_looking,
+    "archive": pushing_beside_the_archive,
+}
+
+
 def main() -> None:
-    """Everything, in a directory that is removed afterwards."""
+    """The parts that are named, or all, in a directory that is removed afterwards."""
+    wanted = sys.argv[1:] or list(PARTS)
+    unknown = [name for name in wanted if name not in PARTS]
+    if unknown:
+        sys.exit(f"no part {unknown[0]}: {', '.join(PARTS)}")
     with tempfile.TemporaryDirectory(prefix="git-orch-bench-") as folder:
         where = Path(folder)
         print(f"{run(where, 'git', 'version')}, Python {sys.version.split()[0]}")
-        start_up(where)
-        landing(where)
-        one_landing(where)
+        for name in wanted:
+            PARTS[name](where)
 
 
 if __name__ == "__main__":

@@ -11,13 +11,16 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from gitorch.core.archive import entry_text, read_entry
 from gitorch.core.errors import OrchError, RefusedError, UnreachableError
 from gitorch.core.gitobjects import ROOT_MESSAGE, encode_commit, event_parents, root_commit
-from gitorch.core.model import EventCommit, NotesAppend, Oid, Outcome, OutcomeKind, Plan, RefUpdate, Snapshot
+from gitorch.core.model import OID, DiaryEntry, Job, JobId, Oid, Seen, Snapshot
 from gitorch.core.names import BRANCHES, Namespace
-from gitorch.core.observation import RawRef, build_snapshot
+from gitorch.core.observation import RawRef, build_snapshot, missing_dependencies
+from gitorch.core.plan_queue import BODY
+from gitorch.core.writes import ArchiveFold, EventCommit, NotesAppend, Outcome, OutcomeKind, Plan, RefUpdate
 
 _EMPTY_TREE = Oid("4b825dc642cb6eb9a060e54bf8d69288fbee4904")
 
@@ -30,6 +33,8 @@ class _MemoryObject:
     parents: tuple[Oid, ...] = ()
     message: bytes | None = None
     notes: Mapping[Oid, str] = field(default_factory=dict)
+    entries: Mapping[JobId, bytes] = field(default_factory=dict)
+    time_ms: int = 0
     files: Mapping[str, bytes] = field(default_factory=dict)
 
 
@@ -101,7 +106,8 @@ class MemoryStore:
         heads = {b: self.remote.refs[BRANCHES + b] for b in asked if BRANCHES + b in self.remote.refs}
         notes = self.remote.refs.get(namespace.notes)
         kind = "commit" if notes is None else self.remote.objects[notes].kind
-        return build_snapshot(namespace, state, heads=heads, asked=asked, notes=notes, notes_kind=kind)
+        snapshot = build_snapshot(namespace, state, heads=heads, asked=asked, notes=notes, notes_kind=kind)
+        return replace(snapshot, archived=self.archive().find(missing_dependencies(snapshot)))
 
     def publish(self, plan: Plan, *, timeout_s: float | None = None) -> Outcome:
         """See ports.Store. Threads may race: the remote takes one push at a time."""
@@ -126,10 +132,20 @@ class MemoryStore:
             parents = event_parents(new, self._root)
             data = encode_commit(_EMPTY_TREE, parents, self._ident, new.time_ms, new.message)
             data += b"".join(name.encode() + b"\x00" + text for name, text in sorted(new.files.items()))
-            return self.remote.add(_MemoryObject("commit", parents, message, files=dict(new.files)), data)
+            value = _MemoryObject("commit", parents, message, files=dict(new.files), time_ms=new.time_ms)
+            return self.remote.add(value, data)
         if isinstance(new, NotesAppend):
             return self._write_notes(new)
+        if isinstance(new, ArchiveFold):
+            return self._write_fold(new)
         return new
+
+    def _write_fold(self, new: ArchiveFold) -> Oid:
+        entries = dict(self.remote.objects[new.base].entries) if new.base is not None else {}
+        entries |= {entry.id: entry_text(entry).encode() for entry in new.entries}
+        parents = (new.base or self._root(), *(entry.tip for entry in new.entries))
+        data = f"{parents} {new.time_ms} {new.message}".encode() + b"".join(entries.values())
+        return self.remote.add(_MemoryObject("commit", parents, new.message.encode(), entries=entries), data)
 
     def _root(self) -> Oid:
         return self.remote.add(_MemoryObject("commit", message=ROOT_MESSAGE.encode()), root_commit(_EMPTY_TREE))
@@ -163,12 +179,38 @@ class MemoryStore:
                 del refs[update.name]
             else:
                 refs[update.name] = value
-        events = {u.name for u in unchanged if isinstance(u.new, EventCommit | NotesAppend)}
+        events = {u.name for u in unchanged if isinstance(u.new, EventCommit | NotesAppend | ArchiveFold)}
         return Outcome(OutcomeKind.UNKNOWN if events else OutcomeKind.PUBLISHED, oids, "")
 
     def holds(self, name: str, oid: Oid) -> bool:
         """See ports.Store."""
         return self.remote.holds(name, oid)
+
+    def archive(self, *, fresh: bool = True) -> MemoryArchive:
+        """See ports.Store."""
+        del fresh
+        tip = self.remote.refs.get(self.remote.namespace.archive)
+        return MemoryArchive(tip, {} if tip is None else self.remote.objects[tip].entries)
+
+    def diary(self, name: str, limit: int = 1_000) -> list[DiaryEntry]:
+        """See ports.Store."""
+        found: list[DiaryEntry] = []
+        at = Oid(name) if OID.fullmatch(name) else self.remote.refs.get(name)
+        while at is not None and len(found) < limit:
+            event = self.remote.objects.get(at)
+            if event is None or event.message is None or event.message == ROOT_MESSAGE.encode():
+                break
+            message = event.message.decode("utf-8", "replace")
+            found.append(DiaryEntry(at, self._ident.partition(" <")[0], event.time_ms, message))
+            at = event.parents[0] if event.parents else None
+        return found
+
+    def body(self, event: Oid) -> bytes:
+        """See ports.Store."""
+        for entry in self.diary(event, 1_000_000):
+            if BODY in self.remote.objects[entry.oid].files:
+                return self.remote.objects[entry.oid].files[BODY]
+        return b""
 
     def notes(self, snapshot: Snapshot, targets: Sequence[Oid]) -> Mapping[Oid, str]:
         """See ports.Store."""
@@ -176,3 +218,25 @@ class MemoryStore:
             return {}
         notes = self._notes_at(snapshot.notes)
         return {target: notes[target] for target in targets if target in notes}
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryArchive:
+    """Implements ports.Archive."""
+
+    tip: Oid | None
+    entries: Mapping[JobId, bytes]
+
+    def find(self, ids: Iterable[JobId]) -> Mapping[JobId, Seen[Job]]:
+        """See ports.Archive."""
+        found = ((job, read_entry(self.entries[job], job)) for job in ids if job in self.entries)
+        return {job: seen for job, seen in found if seen is not None}
+
+    def of_branch(self, branch: str) -> list[Seen[Job]]:
+        """See ports.Archive."""
+        found = [seen for seen in self.find(self.entries).values() if seen.record.branch == branch]
+        return sorted(found, key=lambda seen: (seen.record.created_ms, seen.record.id))
+
+    def ids(self, prefix: str = "") -> list[JobId]:
+        """See ports.Archive."""
+        return sorted(job for job in self.entries if job.startswith(prefix))

@@ -8,18 +8,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gitorch.core.errors import RefusedError
-from gitorch.core.model import (
-    Candidate,
-    GateRequest,
-    GateResult,
-    Oid,
-    Outcome,
-    Plan,
-    Snapshot,
-    TextualConflict,
-    Verdict,
-)
+from gitorch.core.gates import GateRequest, GateResult
+from gitorch.core.model import Candidate, DiaryEntry, Job, JobId, Oid, Seen, Snapshot, TextualConflict, Verdict
 from gitorch.core.settings import Settings
+from gitorch.core.writes import Outcome, Plan
 
 
 class Clock(Protocol):
@@ -49,11 +41,30 @@ class Random(Protocol):
     def uniform(self, low: float, high: float) -> float: ...
 
 
+class Archive(Protocol):
+    """The finished jobs that were folded away, as of one commit of the archive."""
+
+    @property
+    def tip(self) -> Oid | None:
+        """The archive's commit; None when nothing was ever archived."""
+
+    def find(self, ids: Iterable[JobId]) -> Mapping[JobId, Seen[Job]]:
+        """The records of these ids, each at its last event; what is not there, or not readable, is left out."""
+
+    def of_branch(self, branch: str) -> list[Seen[Job]]:
+        """The archived jobs of a branch, oldest first."""
+
+    def ids(self, prefix: str = "") -> list[JobId]:
+        """All archived ids that begin so, sorted."""
+
+
 class Store(Protocol):
     """The shared state behind one compare-and-swap primitive; see docs/architecture.md."""
 
     def observe(self, branches: Iterable[str] = ()) -> Snapshot:
-        """Read the remote once: all records, and the tips of `branches`. Raises UnreachableError."""
+        """Read the remote once: all records, and the tips of `branches`; what live jobs wait for and is not live is
+        looked up in the archive (which costs a second read where there is such a thing, and nothing where there is
+        not). Raises UnreachableError."""
 
     def publish(self, plan: Plan, *, timeout_s: float | None = None) -> Outcome:
         """Write all of the plan or nothing. Raises RefusedError when the remote says no for good, UnreachableError
@@ -61,6 +72,18 @@ class Store(Protocol):
 
     def holds(self, name: str, oid: Oid) -> bool:
         """Whether `oid` is the value of the ref, or an earlier event of its chain, as of the last observation."""
+
+    def archive(self, *, fresh: bool = True) -> Archive:
+        """The archive: read from the remote, or with `fresh=False` as this client saw it last. Raises
+        UnreachableError."""
+
+    def diary(self, name: str, limit: int = 1_000) -> list[DiaryEntry]:
+        """The events of a chain, newest first, as of the last observation; at most `limit`. `name` is a ref of the
+        remote, or the oid of an event (of an archived job)."""
+
+    def body(self, event: Oid) -> bytes:
+        """The description of a job whose last event this is: the newest payload `body` of its chain, empty when there
+        is none."""
 
     def notes(self, snapshot: Snapshot, targets: Sequence[Oid]) -> Mapping[Oid, str]:
         """The notes on these objects as the snapshot has them; objects without a note are left out."""
@@ -96,6 +119,12 @@ class History(Protocol):
 
     def with_tree(self, tree: Oid, base: Oid, tip: Oid) -> Oid | None:
         """The first commit after `base` up to `tip` that has exactly this tree."""
+
+    def contained(self, commits: Sequence[Oid], tip: Oid) -> frozenset[Oid]:
+        """Which of these commits `tip` contains, in one look; one that is missing here is not contained."""
+
+    def only_in(self, tip: Oid, head: Oid) -> list[Oid]:
+        """The commits that `tip` has and `head` lacks, newest first, bounded; none when one of them is missing here."""
 
     def dependencies(self, head: Oid, tip: Oid | None) -> tuple[str, ...]:
         """The `Depends-on:` trailers of the commits that `head` has and `tip` lacks, as written."""
@@ -141,6 +170,16 @@ class Memory(Protocol):
 
     def forget_token(self, target: str) -> None: ...
 
+    def claims(self) -> Mapping[JobId, tuple[str, ...]]:
+        """The tokens that commands of this worktree kept, by job: several where some of them raced for it, of which the
+        record says which one won."""
+
+    def keep_claim(self, job: JobId, token: str) -> bool:
+        """Keep the token of a claim for later commands of this worktree; False where that is not possible."""
+
+    def forget_claim(self, job: JobId, token: str | None = None) -> None:
+        """Forget one token of a job, or all of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class KeptToken:
@@ -164,3 +203,60 @@ class GateRunner(Protocol):
     def run(self, request: GateRequest, tick: Callable[[float], bool]) -> GateResult:
         """Run the gate until it ends. `tick(seconds_so_far)` is called often (several times a second); when it
         answers False the gate is stopped and the result is STOPPED."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkOrder:
+    """A claimed job that a command is to be run for: `start` is checked out, `base` is the target's tip, `branch` is
+    what its work is called, `body` its description."""
+
+    job: Job
+    token: str
+    command: str
+    branch: str
+    start: Oid
+    base: Oid
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkEnd:
+    """What a command left. `why` is empty when it succeeded, otherwise what happened in one sentence; `fault` says that
+    this machine could not run it, which is not the job's failure. `head` is what is checked out now (None: the worktree
+    is gone), `changes` names files that are not committed."""
+
+    why: str = ""
+    fault: bool = False
+    head: Oid | None = None
+    changes: str = ""
+    tail: bytes = b""
+    log: str | None = None
+    seconds: float = 0.0
+
+
+class Workplace(Protocol):
+    """One job being worked on, from the moment it was ordered until `leave`."""
+
+    @property
+    def path(self) -> str:
+        """Where its files are; empty while that is not decided yet."""
+
+    def poll(self) -> WorkEnd | None:
+        """What the command left; None while it runs. Does not wait."""
+
+    def stop(self) -> None:
+        """Ask the command to end, and kill it if it does not. Does not wait: `poll` tells when it has ended."""
+
+    def leave(self, saved: Oid | None) -> bool:
+        """Give the worktree back, once `poll` said that the command has ended. `saved` is the commit that was submitted
+        from it, if any. False when unsaved work is there: it stays, and the place is not used again."""
+
+
+class Workshop(Protocol):
+    """Where commands work on jobs: each in a private worktree."""
+
+    def start(self, order: WorkOrder) -> Workplace:
+        """Begin; making the worktree and running the command both go on elsewhere."""
+
+    def notices(self) -> Sequence[str]:
+        """What people should be told since the last call: worktrees that were passed over because of unsaved work."""

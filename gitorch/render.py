@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from gitorch.core.model import Damage, Job, JobId, Lease, Seen, Snapshot, State, Verdict
-from gitorch.core.queue import derived, open_dependencies, order_key, states_of
-from gitorch.core.text import columns, duration, escape, shorten, typed
+from gitorch.core.looking import Look
+from gitorch.core.model import Damage, Job, JobId, Lease, Seen, Snapshot, State, Verdict, Worker
+from gitorch.core.queue import derived, order_key, states_of
+from gitorch.core.text import columns, duration, escape, shorten
 from gitorch.core.times import format_time
 
 TITLE_WIDTH = 60
 BRANCH_WIDTH = 30
 
 
-def job_json(job: Job, states: Mapping[JobId, State]) -> dict[str, Any]:
+def job_json(job: Job, states: Mapping[JobId, State], *, missing_holds: bool = False) -> dict[str, Any]:
     """A job as scripts rely on it (docs/json.md): absent is null, times are RFC 3339 UTC, oids full."""
-    found = derived(job, states)
+    found = derived(job, states, missing_holds=missing_holds)
     return {
         "id": job.id,
         "title": job.title,
@@ -31,8 +32,35 @@ def job_json(job: Job, states: Mapping[JobId, State]) -> dict[str, Any]:
         "worker": job.worker,
         "landed": job.landed,
         "reason": job.reason,
+        "labels": list(job.labels),
+        "run": job.run,
+        "lands": job.lands,
+        "slot": job.slot,
+        "claim": claim_json(job),
         "created": format_time(job.created_ms),
         "updated": format_time(job.updated_ms),
+    }
+
+
+def claim_json(job: Job) -> dict[str, Any] | None:
+    """Who works on a job; None when nobody does. `since` is the last event of the job: the claim, or its renewal."""
+    if job.state is not State.CLAIMED:
+        return None
+    return {"worker": job.worker, "kept": job.kept, "ttl": job.ttl_s, "since": format_time(job.updated_ms)}
+
+
+def worker_json(worker: Worker, look: Look) -> dict[str, Any]:
+    """A worker as scripts rely on it. `silent` is for how many seconds this clone has seen no sign of life of it."""
+    return {
+        "id": worker.id,
+        "holder": worker.holder,
+        "state": look.presence(worker),
+        "capacity": worker.capacity,
+        "ttl": worker.ttl_s,
+        "silent": round(look.workers.get(worker.id, 0.0), 1),
+        "jobs": [seen.record.id for seen in look.claims_of(worker.id)],
+        "since": format_time(worker.since_ms),
+        "updated": format_time(worker.updated_ms),
     }
 
 
@@ -86,17 +114,17 @@ def age(since_ms: int, now_ms: int) -> str:
     return duration(max(0, now_ms - since_ms) / 1000)
 
 
-def ordered(jobs: Iterable[Seen[Job]]) -> list[Job]:
+def ordered(jobs: Iterable[Seen[Job]], states: Mapping[JobId, State] | None = None) -> list[Job]:
     """Jobs in the order in which they are taken."""
-    return sorted((seen.record for seen in jobs), key=order_key)
+    return sorted((seen.record for seen in jobs), key=lambda job: order_key(job, states))
 
 
-def jobs_table(jobs: Sequence[Job], states: Mapping[JobId, State], now_ms: int) -> str:
+def jobs_table(jobs: Sequence[Job], states: Mapping[JobId, State], now_ms: int, *, missing_holds: bool = False) -> str:
     """One line a job."""
     rows = [
         (
             job.id,
-            state_word(job, states),
+            state_word(job, states, missing_holds=missing_holds),
             shorten(escape(job.branch or "-"), BRANCH_WIDTH),
             age(job.updated_ms, now_ms),
             shorten(escape(job.title), TITLE_WIDTH),
@@ -106,9 +134,9 @@ def jobs_table(jobs: Sequence[Job], states: Mapping[JobId, State], now_ms: int) 
     return table(rows, ("JOB", "STATE", "BRANCH", "AGE", "TITLE"))
 
 
-def state_word(job: Job, states: Mapping[JobId, State]) -> str:
+def state_word(job: Job, states: Mapping[JobId, State], *, missing_holds: bool = False) -> str:
     """The state, and what its dependencies make of it where that matters."""
-    found = derived(job, states)
+    found = derived(job, states, missing_holds=missing_holds)
     if found is None or (found.value == "ready" and job.state is not State.QUEUED):
         return job.state.value
     return f"{job.state.value}, {found.value}"
@@ -126,12 +154,30 @@ def job_text(job: Job, states: Mapping[JobId, State], now_ms: int) -> str:
         ("head", job.head or ""),
         ("landed", job.landed or ""),
         ("priority", str(job.priority) if job.priority else ""),
-        ("after", " ".join(f"{d} ({states[d].value if d in states else 'unknown'})" for d in job.after)),
+        ("labels", " ".join(job.labels)),
+        ("after", _after_text(job, states)),
+        ("run", escape(job.run or "")),
+        ("lands", "" if job.lands else "no: done by word of its worker"),
         ("worker", escape(job.worker or "")),
+        ("claim", _claim_text(job)),
         ("attempt", str(job.attempt) if job.attempt else ""),
         ("created", format_time(job.created_ms)),
     ]
     return table([(key, value) for key, value in facts if value])
+
+
+def _after_text(job: Job, states: Mapping[JobId, State]) -> str:
+    named = [f"{d} ({states[d].value if d in states else 'unknown'})" for d in job.after[:20]]
+    return " ".join(named) + (f" and {len(job.after) - 20} more" if len(job.after) > 20 else "")
+
+
+def _claim_text(job: Job) -> str:
+    if job.state is not State.CLAIMED:
+        return ""
+    kind = "kept by a running worker" if job.kept else "made by a single command"
+    return f"{kind}, lives {duration(job.ttl_s or 0)} without a sign of life" + (
+        f", slot {job.slot}" if job.slot else ""
+    )
 
 
 def lease_text(lease: Lease | None, target: str, now_ms: int) -> str:
@@ -159,55 +205,15 @@ def damage_text(damaged: Sequence[Damage]) -> str:
     return "not readable, and left alone:\n" + "".join(lines) + more
 
 
-def counts(jobs: Mapping[JobId, Seen[Job]]) -> dict[str, int]:
+def counts(
+    snapshot: Snapshot, states: Mapping[JobId, State] | None = None, *, missing_holds: bool = False
+) -> dict[str, int]:
     """How many jobs are in each state, and how many are ready, waiting or blocked."""
-    states = states_of(jobs)
+    states = states_of(snapshot) if states is None else states
     found = {state.value: 0 for state in State} | {"ready": 0, "waiting": 0, "blocked": 0}
-    for seen in jobs.values():
+    for seen in snapshot.jobs.values():
         found[seen.record.state.value] += 1
-        word = derived(seen.record, states)
+        word = derived(seen.record, states, missing_holds=missing_holds)
         if word is not None:
             found[word.value] += 1
     return found
-
-
-def why_text(job: Job, snapshot: Snapshot, now_ms: int) -> tuple[str, str]:
-    """Why a job is where it is, in a sentence or two, and the next command."""
-    states = states_of(snapshot.jobs)
-    waits = open_dependencies(job, states)
-    if job.state is State.DONE:
-        return f"it landed on {job.target} as {job.landed}", f"git show {job.landed}"
-    if job.state is State.CANCELLED:
-        return "it was cancelled" + (f": {job.reason}" if job.reason else ""), f"git orch log {job.id}"
-    if waits:
-        named = ", ".join(f"{d} ({states[d].value})" for d in waits[:10])
-        return f"it waits for {named}", f"git orch why {waits[0]}"
-    if job.state is State.SUBMITTED:
-        return _why_submitted(job, snapshot, now_ms)
-    if job.state is State.REWORK:
-        branch = typed(job.branch or "BRANCH")
-        return (
-            f"it needs rework: {job.reason or 'no reason was given'}",
-            f"repair {branch}, then git orch submit {branch} (`git orch show {job.id}` shows the log)",
-        )
-    if job.state is State.FAILED:
-        return f"its attempts are used up: {job.reason or 'no reason was given'}", f"git orch retry {job.id}"
-    if job.state is State.CLAIMED:
-        return f"{job.worker or 'somebody'} works on it since {age(job.updated_ms, now_ms)}", f"git orch log {job.id}"
-    return "it is queued, and nobody has taken it yet", f"git orch show {job.id}"
-
-
-def _why_submitted(job: Job, snapshot: Snapshot, now_ms: int) -> tuple[str, str]:
-    lease = snapshot.leases.get(job.target)
-    if lease is not None and lease.record.held:
-        word = "it is being landed" if lease.record.job == job.id else "another landing is under way"
-        return f"{word}: {lease_text(lease.record, job.target, now_ms)}", "git orch land --wait " + job.id
-    ahead = [
-        seen.record
-        for seen in snapshot.jobs.values()
-        if seen.record.state is State.SUBMITTED
-        and seen.record.target == job.target
-        and order_key(seen.record) < order_key(job)
-    ]
-    place = f", {len(ahead)} before it" if ahead else ", first in line"
-    return f"it is ready to land{place}, and nobody is landing now", f"git orch land {job.id}"

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitorch.core.model import Candidate, GateRequest, GateResult, Oid, TextualConflict
+from gitorch.core.gates import GateRequest, GateResult
+from gitorch.core.model import Candidate, Oid, TextualConflict
 from gitorch.core.names import SELF, Mirror
 from gitorch.core.settings import Settings
+from gitorch.shell.lastseen import LastSeen
 from gitorch.shell.objects import Objects, open_objects
 from gitorch.shell.repository import Repository, choose_remote, choose_target, open_repository
 from gitorch.shell.store import GitStore
@@ -79,6 +81,7 @@ class Session:
             reporter=reporter or SilentReporter(),
             namespace=self.mirror.namespace,
             holder=describe_holder(),
+            missing_holds=self.settings.missing_holds,
         )
 
     def gate_runner(self, display: Display | None = None) -> GateRunner:
@@ -107,6 +110,7 @@ def open_session(
         url=str(repository.common_dir) if name == SELF else name,
         clock=RealClock(),
         random=RealRandom(),
+        seen=LastSeen(repository.orch_dir, name, mirror.namespace),
     )
     return Session(repository, name, choose_target(repository, name, target), mirror, objects, store)
 

@@ -199,6 +199,23 @@ def test_the_quick_start_for_a_team_lands_both_branches_and_plain_git_shows_it(t
         assert shown in seen.out
 
 
+def test_the_quick_start_for_handing_out_work_lands_both_jobs_in_order(tmp_path: Path) -> None:
+    (script,) = blocks(page("README.md"), "sh quickstart work")
+    run = in_shell(tmp_path, script)
+    assert run.status == 0, run.said()
+    assert subjects(tmp_path / "queue") == ["Use the parser", "Write the parser", "A gate"]
+
+
+def test_the_example_for_programs_runs_as_it_stands(tmp_path: Path) -> None:
+    (script,) = blocks(page("docs/api.md"), "python")
+    clone = make_alone(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=clone.path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "working on parser" in done.stdout and "cycle" in done.stdout and done.stdout.endswith("1\n")
+
+
 def test_ci_lands_what_is_ready_and_does_not_mind_when_nothing_is(tmp_path: Path) -> None:
     land, _ = blocks(page("README.md"), "sh ci")
     clone = with_feature(make_remote(tmp_path, {"Makefile": "test:\n\ttrue\n"}).clone("ci"))

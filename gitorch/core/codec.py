@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Generic
 
 from gitorch.core.errors import DamagedError
-from gitorch.core.model import Color, Job, JobId, Lease, Record, State
+from gitorch.core.model import Color, GraphEdit, Job, JobId, Lease, Record, Slot, State, Worker
 from gitorch.core.times import format_time, parse_time
 
 FORMAT = 1
@@ -70,6 +70,10 @@ def _number(key: str, attribute: str) -> Field:
     return Field(key, attribute, str, _read_number)
 
 
+def _maybe_number(key: str, attribute: str) -> Field:
+    return Field(key, attribute, lambda value: None if value is None else str(value), _read_number)
+
+
 def _time(key: str, attribute: str) -> Field:
     return Field(key, attribute, format_time, parse_time)
 
@@ -84,8 +88,14 @@ def _read_ids(text: str) -> tuple[JobId, ...]:
     return tuple(JobId(part) for part in text.split(" "))
 
 
-def _read_held(text: str) -> bool:
-    return {"held": True, "free": False}[text]
+def _read_words(text: str) -> tuple[str, ...]:
+    return tuple(text.split(" "))
+
+
+def _choice(key: str, attribute: str, yes: str | None, no: str | None) -> Field:
+    """A flag, spelled as one of two words; the one that is None is left out."""
+    words = {word: value for word, value in ((yes, True), (no, False)) if word is not None}
+    return Field(key, attribute, lambda value: yes if value else no, lambda text: words[text])
 
 
 JOB_FIELDS = (
@@ -100,7 +110,13 @@ JOB_FIELDS = (
     _number("Attempt", "attempt"),
     _text("Worker", "worker"),
     _text("Token", "token"),
+    _maybe_number("Ttl", "ttl_s"),
+    _choice("Kept", "kept", "yes", None),
+    _maybe_number("Slot", "slot"),
     _text("Landed", "landed"),
+    Field("Labels", "labels", lambda labels: " ".join(labels) or None, _read_words),
+    _text("Run", "run"),
+    _choice("Lands", "lands", None, "no"),
     _text("Reason", "reason"),
     _time("Created", "created_ms"),
     _time("Updated", "updated_ms"),
@@ -108,7 +124,7 @@ JOB_FIELDS = (
 
 LEASE_FIELDS = (
     _text("Target", "target"),
-    Field("State", "held", lambda held: "held" if held else "free", _read_held),
+    _choice("State", "held", "held", "free"),
     _number("Epoch", "epoch"),
     _text("Holder", "holder"),
     _text("Token", "token"),
@@ -121,6 +137,31 @@ LEASE_FIELDS = (
     _text("Reason", "reason"),
     _number("Ttl", "ttl_s"),
     _time("Since", "since_ms"),
+    _time("Updated", "updated_ms"),
+)
+
+WORKER_FIELDS = (
+    _text("Id", "id"),
+    _choice("State", "present", "present", "left"),
+    _text("Holder", "holder"),
+    _number("Capacity", "capacity"),
+    _number("Ttl", "ttl_s"),
+    _time("Since", "since_ms"),
+    _time("Updated", "updated_ms"),
+)
+
+SLOT_FIELDS = (
+    _number("Number", "number"),
+    _choice("State", "held", "held", "free"),
+    _text("Job", "job"),
+    _text("Token", "token"),
+    _time("Updated", "updated_ms"),
+)
+
+GRAPH_FIELDS = (
+    _text("Job", "job"),
+    Field("After", "after", lambda ids: " ".join(ids) or None, _read_ids),
+    _number("Edits", "edits"),
     _time("Updated", "updated_ms"),
 )
 
@@ -144,14 +185,19 @@ class _Kind:
 _KINDS: dict[str, _Kind] = {
     "job": _Kind("job", Job, JOB_FIELDS),
     "lease": _Kind("lease", Lease, LEASE_FIELDS),
+    "worker": _Kind("worker", Worker, WORKER_FIELDS),
+    "slot": _Kind("slot", Slot, SLOT_FIELDS),
+    "graph": _Kind("graph", GraphEdit, GRAPH_FIELDS),
 }
 
+AnyRecord = Job | Lease | Worker | Slot | GraphEdit
 
-def encode(record: Job | Lease, *, event: str, subject: str, nonce: str, body: str = "") -> str:
+
+def encode(record: AnyRecord, *, event: str, subject: str, nonce: str, body: str = "") -> str:
     """The whole message of an event. `body` is text for people; control characters must be escaped by the caller
     already (newlines and tabs may stay); beyond BODY_LIMIT it is cut. Raises ValueError for what one line cannot
     hold."""
-    kind = _KINDS["job" if isinstance(record, Job) else "lease"]
+    kind = next(kind for kind in _KINDS.values() if kind.build is type(record))
     lines = [
         ("Orch-Format", str(FORMAT)),
         ("Record", kind.name),
@@ -170,12 +216,12 @@ def encode(record: Job | Lease, *, event: str, subject: str, nonce: str, body: s
     return text + "\n"
 
 
-def _shown(record: Job | Lease, kind: _Kind) -> list[tuple[str, str]]:
+def _shown(record: AnyRecord, kind: _Kind) -> list[tuple[str, str]]:
     known = [(field.key, _show(field, record)) for field in kind.fields]
     return [(key, value) for key, value in known if value is not None] + list(record.extra)
 
 
-def _show(field: Field, record: Job | Lease) -> str | None:
+def _show(field: Field, record: AnyRecord) -> str | None:
     value = getattr(record, field.attribute)
     return None if value is None else field.show(value)
 
@@ -188,6 +234,21 @@ def decode_job(message: bytes) -> Decoded[Job]:
 def decode_lease(message: bytes) -> Decoded[Lease]:
     """Read a lease's event. Raises NewerFormatError or MalformedError."""
     return _decode(message, _KINDS["lease"])
+
+
+def decode_worker(message: bytes) -> Decoded[Worker]:
+    """Read a worker's event. Raises NewerFormatError or MalformedError."""
+    return _decode(message, _KINDS["worker"])
+
+
+def decode_slot(message: bytes) -> Decoded[Slot]:
+    """Read a slot's event. Raises NewerFormatError or MalformedError."""
+    return _decode(message, _KINDS["slot"])
+
+
+def decode_graph(message: bytes) -> Decoded[GraphEdit]:
+    """Read an event of the graph. Raises NewerFormatError or MalformedError."""
+    return _decode(message, _KINDS["graph"])
 
 
 def _decode(message: bytes, kind: _Kind) -> Decoded[Any]:

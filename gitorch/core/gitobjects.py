@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from gitorch.core.model import OID, EventCommit, Oid
+from gitorch.core.model import OID, Oid
+from gitorch.core.writes import EventCommit
 
 TREE_MODE = "40000"
 FILE_MODE = "100644"

@@ -30,6 +30,13 @@ AFTER_LIMIT = 10_000
 PRIORITY_LIMIT = 1_000_000
 ATTEMPT_LIMIT = 1_000_000
 EPOCH_LIMIT = 10**15
+RUN_LIMIT = 4_000
+LABEL_LIMIT = 50
+SLOT_LIMIT = 10_000
+TTL_LIMIT_S = 31_536_000
+
+WORKER_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
+LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:+-]{0,63}")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -80,7 +87,12 @@ def require_match(name: str, value: str | None, pattern: re.Pattern[str]) -> Non
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One unit of work, whole, as the tip of `refs/orch/jobs/<id>` states it. Times are milliseconds since 1970 UTC."""
+    """One unit of work, whole, as the tip of `refs/orch/jobs/<id>` states it. Times are milliseconds since 1970 UTC.
+
+    `token` is the digest of the secret of whoever has claimed it, `ttl_s` how long that claim lives without a sign of
+    life. `kept` says where the signs are: on the ref of its worker too (a running `git orch work`), or on the job's own
+    ref alone (a one-shot `git orch claim`). `slot` is the concurrency slot that the claim took. `lands` is False for
+    work without a branch: it ends in `done` by word of its worker."""
 
     id: JobId
     title: str
@@ -95,7 +107,13 @@ class Job:
     attempt: int = 0
     worker: str | None = None
     token: str | None = None
+    ttl_s: int | None = None
+    kept: bool = False
+    slot: int | None = None
     landed: Oid | None = None
+    labels: tuple[str, ...] = ()
+    run: str | None = None
+    lands: bool = True
     reason: str | None = None
     extra: tuple[tuple[str, str], ...] = ()
 
@@ -119,6 +137,86 @@ class Job:
             raise ValueError("a submitted job has no head")
         if not 0 <= self.attempt <= ATTEMPT_LIMIT:
             raise ValueError(f"attempt is outside 0..{ATTEMPT_LIMIT}")
+        self._check_claim()
+        require_line("run", self.run, RUN_LIMIT)
+        if len(self.labels) > LABEL_LIMIT:
+            raise ValueError(f"a job has at most {LABEL_LIMIT} labels")
+        for label in self.labels:
+            require_match("label", label, LABEL)
+
+    def _check_claim(self) -> None:
+        if self.state is State.CLAIMED and (self.worker is None or self.token is None or self.ttl_s is None):
+            raise ValueError("a claimed job names no worker")
+        if self.ttl_s is not None and not 1 <= self.ttl_s <= TTL_LIMIT_S:
+            raise ValueError("ttl is outside one second to one year")
+        if self.slot is not None and not 1 <= self.slot <= SLOT_LIMIT:
+            raise ValueError(f"slot is outside 1..{SLOT_LIMIT}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """Presence of one worker, as the tip of `refs/orch/workers/<id>` states it. Each event is a heartbeat; `present` is
+    False once it has left. `holder` (user, host, pid) is for people and decides nothing."""
+
+    id: str
+    holder: str
+    present: bool
+    capacity: int
+    ttl_s: int
+    since_ms: int
+    updated_ms: int
+    extra: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        require_match("id", self.id, WORKER_ID)
+        require_line("holder", self.holder, HOLDER_LIMIT)
+        if not 1 <= self.capacity <= SLOT_LIMIT:
+            raise ValueError(f"capacity is outside 1..{SLOT_LIMIT}")
+        if not 1 <= self.ttl_s <= TTL_LIMIT_S:
+            raise ValueError("ttl is outside one second to one year")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """One of the `orch.maxConcurrency` places for claimed jobs, as the tip of `refs/orch/slots/<number>` states it. A
+    held slot names the job that has it and the digest of that claim's token."""
+
+    number: int
+    held: bool
+    updated_ms: int
+    job: JobId | None = None
+    token: str | None = None
+    extra: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        require_match("job", self.job, JOB_ID)
+        require_match("token", self.token, TOKEN)
+        if not 1 <= self.number <= SLOT_LIMIT:
+            raise ValueError(f"slot is outside 1..{SLOT_LIMIT}")
+        if self.held and (self.job is None or self.token is None):
+            raise ValueError("a held slot names no job")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphEdit:
+    """The last change of dependencies after a job was made, as the tip of `refs/orch/graph` states it: what `job` waits
+    for since. The edges themselves are the jobs' own `After`; this ref is where all later edits meet, so that two which
+    would close a cycle together cannot both be published. `edits` counts them."""
+
+    job: JobId
+    edits: int
+    updated_ms: int
+    after: tuple[JobId, ...] = ()
+    extra: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        require_match("job", self.job, JOB_ID)
+        if len(self.after) > AFTER_LIMIT:
+            raise ValueError(f"a job waits for at most {AFTER_LIMIT} others")
+        for dependency in self.after:
+            require_match("after", dependency, JOB_ID)
+        if not 1 <= self.edits <= EPOCH_LIMIT:
+            raise ValueError("edits is out of bounds")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +287,7 @@ class LandingRecord:
     gate: Oid | None = None
 
 
-Record = TypeVar("Record", Job, Lease)
+Record = TypeVar("Record", Job, Lease, Worker, Slot, GraphEdit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,10 +311,15 @@ class Damage:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """One observation of the remote. Branches are those that were asked for: present in `heads`, or asked for and
-    absent."""
+    absent. `archived` has the finished jobs that live ones wait for and that are in the archive (each at its last
+    event); others are looked up with `Store.archived`."""
 
     jobs: Mapping[JobId, Seen[Job]] = field(default_factory=dict)
+    archived: Mapping[JobId, Seen[Job]] = field(default_factory=dict)
     leases: Mapping[str, Seen[Lease]] = field(default_factory=dict)
+    workers: Mapping[str, Seen[Worker]] = field(default_factory=dict)
+    slots: Mapping[int, Seen[Slot]] = field(default_factory=dict)
+    graph: Seen[GraphEdit] | None = None
     heads: Mapping[str, Oid] = field(default_factory=dict)
     asked: frozenset[str] = frozenset()
     notes: Oid | None = None
@@ -230,78 +333,6 @@ class Snapshot:
     def damage_of(self, ref: str) -> Damage | None:
         """What is wrong with a ref of the remote; None when it was readable, or is not there."""
         return next((damage for damage in self.damaged if damage.ref == ref), None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventCommit:
-    """An event that is still to be written: the message carries the whole record, the files are payloads.
-
-    `previous` is the event before it on its chain, `keeps` are commits of users that it keeps alive. The first
-    parent is always of the chain, so that `git log --first-parent` is a diary: an event that begins a chain and
-    keeps something gets the constant root (gitorch.core.gitobjects) as its first parent."""
-
-    message: str
-    time_ms: int
-    previous: Oid | None = None
-    keeps: tuple[Oid, ...] = ()
-    files: Mapping[str, bytes] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotesAppend:
-    """One line to append to the notes of each object, on top of the notes commit `base`."""
-
-    base: Oid | None
-    lines: tuple[tuple[Oid, str], ...]
-    subject: str
-    time_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class RefUpdate:
-    """One compare-and-swap: `name` goes from `expected_old` (None: must not exist) to `new` (None: is deleted)."""
-
-    name: str
-    expected_old: Oid | None
-    new: Oid | EventCommit | NotesAppend | None
-
-    def __post_init__(self) -> None:
-        if self.new is None and self.expected_old is None:
-            raise ValueError("an update from nothing to nothing guards nothing")
-        if self.new is not None and self.new == self.expected_old:
-            # Git does not send a ref whose value stays, so such an "update" would be a guard that is not there.
-            raise ValueError(f"{self.name} would not change: a ref that is not sent guards nothing")
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to publish, in one atomic push, and why."""
-
-    updates: tuple[RefUpdate, ...]
-    reason: str
-
-    def __post_init__(self) -> None:
-        names = [update.name for update in self.updates]
-        if not names or len(set(names)) != len(names):
-            raise ValueError("a plan changes at least one ref, and each of them once")
-
-
-class OutcomeKind(Enum):
-    """PUBLISHED: all of it happened. CONFLICT: nothing happened, somebody was faster. UNKNOWN: the answer did not
-    arrive."""
-
-    PUBLISHED = "published"
-    CONFLICT = "conflict"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a plan. `oids` are the values that were (or would have been) written, by ref name."""
-
-    kind: OutcomeKind
-    oids: Mapping[str, Oid | None]
-    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,47 +355,11 @@ class TextualConflict:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
-    """What must pass on a candidate: shell commands, run in order. `origin` says where they were defined.
-    `keep_ignored` leaves ignored files of earlier gates in the worktree."""
+@dataclass(frozen=True, slots=True)
+class DiaryEntry:
+    """One event of a chain as `log` shows it: who published it, when by the publisher's clock, the whole message."""
 
-    commands: tuple[str, ...]
-    digest: Oid
-    origin: str
-    timeout_s: float = 3600.0
-    retries: int = 0
-    keep_ignored: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateRequest:
-    """One run of a gate on one tree."""
-
-    gate: Gate
-    commit: Oid
-    tree: Oid
-    target: str
-    base: Oid
-    job: JobId | None
-
-
-class GateEnd(Enum):
-    """How a gate run ended. STOPPED: we stopped it (the lease was lost, or a signal came); it said nothing about
-    the tree."""
-
-    GREEN = "green"
-    RED = "red"
-    STOPPED = "stopped"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateResult:
-    """What a gate run left. `reason` is one sentence for RED and STOPPED; `log` is the path of the whole output."""
-
-    end: GateEnd
-    seconds: float
-    reason: str = ""
-    tail: bytes = b""
-    log: str | None = None
-    runs: int = 1
+    oid: Oid
+    who: str
+    time_ms: int
+    message: str

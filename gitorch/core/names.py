@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from gitorch.core.model import BRANCH_LIMIT, JOB_ID, JobId, require_line
+from gitorch.core.model import BRANCH_LIMIT, JOB_ID, WORKER_ID, JobId, require_line
 
 DEFAULT_NAMESPACE = "refs/orch"
 NOTES = "refs/notes/orch"
@@ -20,8 +20,7 @@ SELF = "."
 """The name of the remote of a repository without one: the repository itself."""
 
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|^[./]|[./]$")
-_WORKER = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
-_SLOT = re.compile(r"[0-9]{1,6}")
+_SLOT = re.compile(r"[1-9][0-9]{0,5}")
 
 
 class RefKind(Enum):
@@ -103,6 +102,13 @@ class Namespace:
     def lease(self, target: str) -> str:
         return f"{self.root}/{RefKind.LEASE.value}/{escape_target(target)}"
 
+    def worker(self, worker: str) -> str:
+        assert WORKER_ID.fullmatch(worker), f"not a worker's id: {worker!r}"
+        return f"{self.root}/{RefKind.WORKER.value}/{worker}"
+
+    def slot(self, number: int) -> str:
+        return f"{self.root}/{RefKind.SLOT.value}/{number}"
+
     def scratch(self, name: str) -> str:
         """A ref that probes may create and must delete."""
         assert JOB_ID.fullmatch(name), f"not a scratch name: {name!r}"
@@ -125,7 +131,7 @@ def _parse_member(folder: str, rest: str) -> tuple[RefKind, str] | None:
         return None if target is None else (RefKind.LEASE, target)
     patterns = {
         RefKind.JOB.value: (RefKind.JOB, JOB_ID),
-        RefKind.WORKER.value: (RefKind.WORKER, _WORKER),
+        RefKind.WORKER.value: (RefKind.WORKER, WORKER_ID),
         RefKind.SLOT.value: (RefKind.SLOT, _SLOT),
         RefKind.SCRATCH.value: (RefKind.SCRATCH, JOB_ID),
     }
@@ -180,6 +186,11 @@ class Mirror:
         branch = branch_of(remote_ref)
         assert branch is not None, f"nothing mirrors {remote_ref}"
         return self.heads + branch
+
+    @property
+    def archive_refspec(self) -> str:
+        """What a look-up in the archive fetches; with a `*`, because the remote may have none."""
+        return f"+{self.namespace.archive}*:{self.local_name(self.namespace.archive)}*"
 
     def refspecs(self, branches: frozenset[str]) -> tuple[str, ...]:
         """What one observation fetches. The patterns end in `*` where the ref may be missing: an explicit name that

@@ -10,28 +10,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from gitorch.core.codec import encode
+from gitorch.core.gates import Gate
 from gitorch.core.lease import LeaseEvent, acquired, released
 from gitorch.core.model import (
     REASON_LIMIT,
     Candidate,
     Color,
-    EventCommit,
-    Gate,
     Job,
     JobId,
     LandingRecord,
     Lease,
-    NotesAppend,
     Oid,
-    Plan,
-    RefUpdate,
     Seen,
+    Snapshot,
     State,
     Verdict,
 )
 from gitorch.core.names import Namespace, branch_ref
 from gitorch.core.states import Event, attempts_used_up, step
 from gitorch.core.verdicts import format_landing, format_verdict
+from gitorch.core.writes import EventCommit, NotesAppend, Plan, RefUpdate
 
 MAX_UPDATES = 50
 """Refs changed in one push: servers and hosts fail or throttle beyond it."""
@@ -59,7 +57,7 @@ class Notes:
 class Submission:
     """What a person or a worker hands in. `job` continues an existing job, otherwise `new_id` names the new one.
     `push_from` is the remote branch's present value where the branch is to be pushed along (None: it is new
-    there)."""
+    there). `graph` is the write that new edges of an existing job need."""
 
     branch: str
     head: Oid
@@ -71,6 +69,7 @@ class Submission:
     job: Seen[Job] | None = None
     push: bool = False
     push_from: Oid | None = None
+    graph: tuple[RefUpdate, ...] = ()
 
 
 def job_update(
@@ -88,6 +87,18 @@ def job_update(
     message = encode(job, event=event.value, subject=job.title, nonce=ctx.nonce, body=body)
     commit = EventCommit(message=message, time_ms=ctx.now_ms, previous=previous, keeps=keeps, files=dict(files or {}))
     return RefUpdate(ctx.namespace.job(job.id), previous, commit)
+
+
+def freed(ctx: Context, job: Job, snapshot: Snapshot) -> tuple[RefUpdate, ...]:
+    """The slot of a claim that ends comes free in the same push; nothing for a claim without one, or whose slot has
+    other hands already."""
+    seen = snapshot.slots.get(job.slot) if job.slot is not None else None
+    if seen is None or not seen.record.held or (seen.record.job, seen.record.token) != (job.id, job.token):
+        return ()
+    slot = replace(seen.record, held=False, job=None, token=None, updated_ms=ctx.now_ms)
+    message = encode(slot, event="free", subject=f"slot {slot.number}", nonce=ctx.nonce)
+    commit = EventCommit(message=message, time_ms=ctx.now_ms, previous=seen.oid)
+    return (RefUpdate(ctx.namespace.slot(slot.number), seen.oid, commit),)
 
 
 def lease_update(
@@ -113,7 +124,7 @@ def notes_update(ctx: Context, notes: Notes, *landings: tuple[Oid, LandingRecord
     return (RefUpdate(ctx.namespace.notes, notes.base, append),)
 
 
-def plan_submit(ctx: Context, wanted: Submission) -> Plan:
+def plan_submit(ctx: Context, wanted: Submission, snapshot: Snapshot | None = None) -> Plan:
     """Hand in a head: a new job, or the next head of an existing one. Raises IllegalTransitionError."""
     before = wanted.job
     if before is None:
@@ -127,11 +138,19 @@ def plan_submit(ctx: Context, wanted: Submission) -> Plan:
             head=wanted.head,
             title=wanted.title,
             priority=before.record.priority if wanted.priority is None else wanted.priority,
+            # Edges change only together with the graph (I6).
+            after=wanted.after if wanted.graph else before.record.after,
             reason=None,
             worker=None,
             token=None,
+            ttl_s=None,
+            kept=False,
+            slot=None,
         )
     updates = [job_update(ctx, before, job, Event.SUBMIT, keeps=(wanted.head,))]
+    if before is not None and snapshot is not None:
+        updates.extend(freed(ctx, before.record, snapshot))
+    updates.extend(wanted.graph)
     if wanted.push:
         updates.append(RefUpdate(branch_ref(wanted.branch), wanted.push_from, wanted.head))
     return Plan(tuple(updates), f"submit {job.id}: {job.title}")
@@ -153,7 +172,7 @@ def _new_job(ctx: Context, wanted: Submission) -> Job:
 
 
 def plan_job_event(ctx: Context, seen: Seen[Job], event: Event, *, reason: str | None = None) -> Plan:
-    """An event that changes nothing but the job: cancel, retry. Raises IllegalTransitionError."""
+    """An event that changes nothing but the job: retry, requeue. Raises IllegalTransitionError."""
     job = step(seen.record, event, now_ms=ctx.now_ms, reason=reason)
     return Plan((job_update(ctx, seen, job, event),), f"{event.value} {job.id}")
 

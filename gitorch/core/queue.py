@@ -2,50 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from gitorch.core.errors import UsageError
+from gitorch.core.graph import on_cycles
 from gitorch.core.model import Derived, Job, JobId, Seen, Snapshot, State
 from gitorch.core.states import FINAL
 
 _PICKABLE = frozenset({State.QUEUED, State.SUBMITTED, State.REWORK})
+CLAIMABLE = frozenset({State.QUEUED, State.REWORK})
 
 
-def derived(job: Job, states: Mapping[JobId, State]) -> Derived | None:
+class States(Mapping[JobId, State]):
+    """The state of every job that a snapshot knows, archived ones included; also which lie on a cycle (damage: no edit
+    can make one), and when the finished ones were finished."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        known = {**snapshot.archived, **snapshot.jobs}
+        self._states = {job_id: seen.record.state for job_id, seen in known.items()}
+        self.finished_ms = {i: s.record.updated_ms for i, s in known.items() if s.record.state is State.DONE}
+        edges = {i: s.record.after for i, s in snapshot.jobs.items() if s.record.after and s.record.state not in FINAL}
+        self.cyclic = on_cycles(edges)
+
+    def __getitem__(self, job: JobId) -> State:
+        return self._states[job]
+
+    def __iter__(self) -> Iterator[JobId]:
+        return iter(self._states)
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+
+def states_of(snapshot: Snapshot) -> States:
+    """What a snapshot knows of the states of jobs."""
+    return States(snapshot)
+
+
+def derived(job: Job, states: Mapping[JobId, State], *, missing_holds: bool = False) -> Derived | None:
     """Ready, waiting or blocked; None for a job that nobody could take or land now. A dependency that cannot be
-    found does not hold the job back (it is reported as damage)."""
+    found does not hold the job back (it is reported as damage), unless `missing_holds` (orch.missingDependency =
+    closed)."""
     if job.state not in _PICKABLE:
         return None
+    if not job.after:
+        return Derived.READY
     found = [states[d] for d in job.after if d in states]
-    if any(state in (State.FAILED, State.CANCELLED) for state in found):
+    on_cycle = isinstance(states, States) and job.id in states.cyclic
+    missing = missing_holds and len(found) < len(job.after)
+    if on_cycle or missing or any(state in (State.FAILED, State.CANCELLED) for state in found):
         return Derived.BLOCKED
     return Derived.READY if all(state is State.DONE for state in found) else Derived.WAITING
 
 
-def states_of(jobs: Mapping[JobId, Seen[Job]]) -> dict[JobId, State]:
-    return {job_id: seen.record.state for job_id, seen in jobs.items()}
+def order_key(job: Job, states: Mapping[JobId, State] | None = None) -> tuple[int, int, str]:
+    """Priority (higher first), then when the job first became ready, then id. It became ready when it was made, or when
+    the last of what it waits for was done; rework changes neither."""
+    since_ms = job.created_ms
+    if job.after and isinstance(states, States):
+        since_ms = max(since_ms, *(states.finished_ms.get(d, 0) for d in job.after))
+    return (-job.priority, since_ms, job.id)
 
 
-def order_key(job: Job) -> tuple[int, int, str]:
-    """Priority (higher first), then age (kept across rework), then id."""
-    return (-job.priority, job.created_ms, job.id)
-
-
-def to_land(jobs: Mapping[JobId, Seen[Job]], target: str | None = None) -> list[Seen[Job]]:
+def to_land(snapshot: Snapshot, target: str | None = None, *, missing_holds: bool = False) -> list[Seen[Job]]:
     """The jobs that can land now, in order; of one target where one is named."""
-    states = states_of(jobs)
+    return _ready(snapshot, target, frozenset({State.SUBMITTED}), missing_holds)
+
+
+def to_claim(snapshot: Snapshot, target: str | None = None, *, missing_holds: bool = False) -> list[Seen[Job]]:
+    """The jobs that a worker can take now, in order; of one target where one is named."""
+    return _ready(snapshot, target, CLAIMABLE, missing_holds)
+
+
+def _ready(snapshot: Snapshot, target: str | None, wanted: frozenset[State], missing_holds: bool) -> list[Seen[Job]]:
+    states = states_of(snapshot)
     ready = (
         seen
-        for seen in jobs.values()
-        if seen.record.state is State.SUBMITTED
+        for seen in snapshot.jobs.values()
+        if seen.record.state in wanted
         and (target is None or seen.record.target == target)
-        and derived(seen.record, states) is Derived.READY
+        and derived(seen.record, states, missing_holds=missing_holds) is Derived.READY
     )
-    return sorted(ready, key=lambda seen: order_key(seen.record))
+    return sorted(ready, key=lambda seen: order_key(seen.record, states))
 
 
 def open_dependencies(job: Job, states: Mapping[JobId, State]) -> list[JobId]:
-    """What a job still waits for."""
+    """What a job still waits for. What cannot be found is not among it."""
     return [d for d in job.after if states.get(d, State.DONE) is not State.DONE]
 
 

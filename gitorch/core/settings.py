@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from gitorch.core.errors import UsageError
-from gitorch.core.model import Gate, Oid
+from gitorch.core.gates import Gate
+from gitorch.core.model import SLOT_LIMIT, Oid
 from gitorch.core.names import DEFAULT_NAMESPACE, Namespace, is_branch_name
 
 NO_GATE = "none"
@@ -123,6 +124,34 @@ class Settings:
     @property
     def lease_ttl_s(self) -> int:
         return self.seconds("orch.leaseTTL", 300)
+
+    @property
+    def claim_ttl_s(self) -> int:
+        """How long a claim lives behind which no process runs."""
+        return self.seconds("orch.claimTTL", 86_400)
+
+    @property
+    def worker_ttl_s(self) -> int:
+        """How long a running worker may be silent before its claims count as dead."""
+        return self.seconds("orch.workerTTL", 300)
+
+    @property
+    def max_concurrency(self) -> int:
+        """How many jobs may be claimed at once, everywhere; 0: as many as there are."""
+        return self.number("orch.maxConcurrency", 0, low=0, high=SLOT_LIMIT)
+
+    @property
+    def missing_holds(self) -> bool:
+        """Whether a dependency that cannot be found holds a job back (`closed`) or does not (`open`)."""
+        text = self.text("orch.missingDependency")
+        if text not in (None, "open", "closed"):
+            raise self._invalid("orch.missingDependency", "open or closed")
+        return text == "closed"
+
+    @property
+    def job_commands(self) -> bool:
+        """Whether workers of this clone run the command that a job brings along."""
+        return self.flag("orch.jobCommands", True)
 
     @property
     def max_attempts(self) -> int:

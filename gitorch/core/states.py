@@ -28,6 +28,7 @@ class Event(Enum):
     RED = "red"
     FAIL = "fail"
     RETRY = "retry"
+    REQUEUE = "requeue"
     LAND = "land"
     FINISH = "done"
     CANCEL = "cancel"
@@ -46,8 +47,9 @@ TRANSITIONS: dict[tuple[State | None, Event], tuple[State, State]] = {
         (State.QUEUED, Event.CLAIM, State.CLAIMED, None),
         (State.QUEUED, Event.SUBMIT, State.SUBMITTED, None),
         (State.QUEUED, Event.CANCEL, State.CANCELLED, None),
+        (State.CLAIMED, Event.EDIT, State.CLAIMED, None),
         (State.CLAIMED, Event.RENEW, State.CLAIMED, None),
-        (State.CLAIMED, Event.RELEASE, State.QUEUED, None),
+        (State.CLAIMED, Event.RELEASE, State.QUEUED, State.FAILED),
         (State.CLAIMED, Event.REAP, State.QUEUED, State.FAILED),
         (State.CLAIMED, Event.SUBMIT, State.SUBMITTED, None),
         (State.CLAIMED, Event.FAIL, State.REWORK, State.FAILED),
@@ -58,12 +60,14 @@ TRANSITIONS: dict[tuple[State | None, Event], tuple[State, State]] = {
         (State.SUBMITTED, Event.CATCH_UP, State.SUBMITTED, None),
         (State.SUBMITTED, Event.CONFLICT, State.REWORK, State.FAILED),
         (State.SUBMITTED, Event.RED, State.REWORK, State.FAILED),
+        (State.SUBMITTED, Event.REAP, State.REWORK, None),
         (State.SUBMITTED, Event.LAND, State.DONE, None),
         (State.SUBMITTED, Event.CANCEL, State.CANCELLED, None),
         (State.REWORK, Event.EDIT, State.REWORK, None),
         (State.REWORK, Event.CLAIM, State.CLAIMED, None),
         (State.REWORK, Event.SUBMIT, State.SUBMITTED, None),
         (State.REWORK, Event.RETRY, State.SUBMITTED, None),
+        (State.REWORK, Event.REQUEUE, State.QUEUED, None),
         (State.REWORK, Event.CANCEL, State.CANCELLED, None),
         (State.FAILED, Event.EDIT, State.FAILED, None),
         (State.FAILED, Event.SUBMIT, State.SUBMITTED, None),

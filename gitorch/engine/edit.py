@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from gitorch.core.errors import UsageError
-from gitorch.core.model import Color, Gate, Job, JobId, Oid, Plan, Snapshot, State, Verdict
+from gitorch.core.gates import Gate
+from gitorch.core.model import Color, Job, JobId, Oid, Seen, Snapshot, State, Verdict
 from gitorch.core.observation import advance
-from gitorch.core.plan import Notes, plan_job_event, plan_verdict
-from gitorch.core.queue import find_job, states_of
+from gitorch.core.plan import Context, Notes, plan_job_event, plan_verdict
+from gitorch.core.plan_queue import plan_leave
+from gitorch.core.queue import states_of
 from gitorch.core.states import Event
 from gitorch.core.verdicts import parse_verdicts
+from gitorch.core.writes import Plan
 from gitorch.engine.exchange import exchange, require_readable
+from gitorch.engine.lookup import find_any
 from gitorch.engine.world import World
 
 URL_LIMIT = 1_000
@@ -24,14 +29,28 @@ def change_job(world: World, word: str, event: Event, reason: str | None = None)
     chosen: list[Job] = []
 
     def decide(snapshot: Snapshot) -> Plan:
-        seen = find_job(snapshot.jobs, word)
+        seen = find_any(world, snapshot, word)
         chosen[:] = [seen.record]
-        return plan_job_event(world.context(), seen, event, reason=reason)
+        return _plan(world.context(), snapshot, seen, event, reason)
 
     snapshot, plan, outcome = exchange(world, (), decide)
     assert isinstance(plan, Plan) and outcome is not None
-    jobs = advance(world.namespace, snapshot, plan, outcome.oids).jobs
-    return jobs[chosen[0].id].record, states_of(jobs)
+    after = advance(world.namespace, snapshot, plan, outcome.oids)
+    return after.jobs[chosen[0].id].record, states_of(after)
+
+
+def _plan(ctx: Context, snapshot: Snapshot, seen: Seen[Job], event: Event, reason: str | None) -> Plan:
+    """`retry` gives a job back what it needs for another try; whatever else ends a claim frees its slot, too."""
+    job = seen.record
+    if event is Event.RETRY and job.state is State.REWORK and job.head is None:
+        # Nobody has handed in anything yet, so there is nothing to submit again.
+        return plan_job_event(ctx, seen, Event.REQUEUE, reason=reason)
+    if event is Event.RETRY and job.state is State.FAILED:
+        again = replace(job, attempt=0)
+        return plan_job_event(ctx, Seen(seen.oid, again), event, reason=reason)
+    if event is Event.CANCEL:
+        return plan_leave(ctx, snapshot, seen, event, reason=reason)
+    return plan_job_event(ctx, seen, event, reason=reason)
 
 
 def record_verdict(world: World, tree: Oid, gate: Gate, color: Color, url: str | None) -> Verdict:

@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import TypeVar
 
 from gitorch.core.errors import DamagedError, OrchError, UnreachableError
-from gitorch.core.model import EventCommit, NotesAppend, Outcome, OutcomeKind, Plan, Snapshot
+from gitorch.core.model import Snapshot
+from gitorch.core.writes import ArchiveFold, EventCommit, NotesAppend, Outcome, OutcomeKind, Plan
 from gitorch.engine.world import World
 
 Answer = TypeVar("Answer")
@@ -39,6 +40,8 @@ def _observe_again(world: World, plan: Plan) -> None:
     for attempt in range(1, RESOLVE_TRIES + 1):
         try:
             world.store.observe()
+            if any(isinstance(update.new, ArchiveFold) for update in plan.updates):
+                world.store.archive()  # which no observation reads
             return
         except UnreachableError as problem:
             if attempt == RESOLVE_TRIES:
@@ -54,7 +57,7 @@ def _arrived(world: World, plan: Plan, outcome: Outcome) -> bool:
     our nonce, so nobody else can have put it there."""
     for update in plan.updates:
         oid = outcome.oids[update.name]
-        ours = isinstance(update.new, EventCommit | NotesAppend)
+        ours = isinstance(update.new, EventCommit | NotesAppend | ArchiveFold)
         if ours and oid is not None and world.store.holds(update.name, oid):
             return True
     return False

@@ -8,18 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gitorch.core.model import (
-    Candidate,
-    Color,
-    Gate,
-    GateEnd,
-    GateRequest,
-    GateResult,
-    JobId,
-    Oid,
-    Snapshot,
-    Verdict,
-)
+from gitorch.core.gates import Gate, GateEnd, GateRequest, GateResult
+from gitorch.core.model import Candidate, Color, JobId, Oid, Snapshot, Verdict
 from gitorch.core.verdicts import verdict_for
 from gitorch.engine.hold import Hold
 from gitorch.engine.world import World

@@ -12,8 +12,9 @@ from enum import Enum
 
 from gitorch.core.errors import OrchError, RefusedError, UnreachableError
 from gitorch.core.lease import Standing, dead_in_s, renewal_due_s, same_hands, standing
-from gitorch.core.model import Candidate, JobId, Lease, Oid, Outcome, OutcomeKind, Plan, Seen, Snapshot
+from gitorch.core.model import Candidate, JobId, Lease, Oid, Seen, Snapshot
 from gitorch.core.plan import plan_acquire, plan_release, plan_renew
+from gitorch.core.writes import Outcome, OutcomeKind, Plan
 from gitorch.engine.exchange import publish, require_readable
 from gitorch.engine.world import World
 from gitorch.ports import KeptToken

@@ -11,22 +11,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from gitorch.core.errors import MissingError, RefusedError, UsageError
-from gitorch.core.model import (
-    Candidate,
-    Color,
-    Derived,
-    Gate,
-    Job,
-    JobId,
-    Lease,
-    Oid,
-    OutcomeKind,
-    Plan,
-    Seen,
-    Snapshot,
-    State,
-    TextualConflict,
-)
+from gitorch.core.gates import Gate
+from gitorch.core.model import Candidate, Color, Derived, Job, JobId, Lease, Oid, Seen, Snapshot, State, TextualConflict
 from gitorch.core.names import branch_ref
 from gitorch.core.observation import advance
 from gitorch.core.plan import (
@@ -44,9 +30,11 @@ from gitorch.core.queue import derived, is_target, open_dependencies, states_of
 from gitorch.core.settings import Rebase, Settings
 from gitorch.core.states import Event
 from gitorch.core.text import escape, one_line, printable_block, typed
+from gitorch.core.writes import OutcomeKind, Plan
 from gitorch.engine.exchange import MAX_ROUNDS, pause, publish, require_readable, too_busy
 from gitorch.engine.gating import Tested, try_base, try_candidate
 from gitorch.engine.hold import Busy, Hold, Taken
+from gitorch.engine.lookup import archived_job
 from gitorch.engine.world import World
 
 
@@ -145,9 +133,7 @@ class Lander:
     # -- one round; None means that the world moved: look again
 
     def _round(self, snapshot: Snapshot, job_id: JobId, *, hold_on_green: bool, keep: bool) -> LandResult | None:
-        seen = snapshot.jobs.get(job_id)
-        if seen is None:
-            raise UsageError(f"job {job_id} is not on the remote any more", hint="git orch list")
+        seen = snapshot.jobs.get(job_id) or archived_job(self.world, job_id)
         if not self.hold.check(snapshot):
             return self._result(LandEnd.LOST, seen.record, reason="the lease was taken by somebody else")
         stop = self._not_now(snapshot, seen)
@@ -177,8 +163,8 @@ class Lander:
         if job.state is not State.SUBMITTED:
             reason = f"it is {job.state.value}" + (f" ({job.reason})" if job.reason else "")
             return self._result(LandEnd.GONE, job, reason=reason)
-        states = states_of(snapshot.jobs)
-        found = derived(job, states)
+        states = states_of(snapshot)
+        found = derived(job, states, missing_holds=self.world.missing_holds)
         if found is not Derived.READY:
             waits = tuple(open_dependencies(job, states))
             word = "waits for" if found is Derived.WAITING else "is blocked by"

@@ -8,9 +8,10 @@ from enum import Enum
 
 from gitorch.core.errors import UsageError
 from gitorch.core.lease import LeaseEvent, token_digest
-from gitorch.core.model import Lease, OutcomeKind, Plan, Seen, Snapshot
+from gitorch.core.model import Lease, Seen, Snapshot
 from gitorch.core.observation import advance
 from gitorch.core.plan import plan_release, plan_renew
+from gitorch.core.writes import OutcomeKind, Plan
 from gitorch.engine.exchange import MAX_ROUNDS, exchange, pause, require_readable, too_busy
 from gitorch.engine.hold import Busy, Hold, Taken
 from gitorch.engine.world import World

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gitorch.core.errors import UsageError
-from gitorch.core.model import Candidate, Job, JobId, Lease, Oid, Plan, Seen, Snapshot, State
+from gitorch.core.model import Candidate, Job, JobId, Lease, Oid, Seen, Snapshot, State
 from gitorch.core.observation import advance
 from gitorch.core.plan import Notes, plan_settle
-from gitorch.core.queue import find_job
 from gitorch.core.states import Event, IllegalTransitionError, next_state
 from gitorch.core.text import typed
+from gitorch.core.writes import Plan
 from gitorch.engine.exchange import exchange
+from gitorch.engine.lookup import find_any
 from gitorch.engine.world import World
 
 
@@ -56,7 +57,7 @@ def settle(world: World, target: str, word: str | None) -> SettleResult:
 
 def _decide(world: World, target: str, word: str | None, snapshot: Snapshot) -> Plan | SettleResult:
     lease = snapshot.leases.get(target)
-    seen = _job(snapshot, lease, target, word)
+    seen = _job(world, snapshot, lease, target, word)
     job, tip = seen.record, snapshot.tip(target)
     if job.state is State.DONE:
         return SettleResult(end=SettleEnd.ALREADY, job=job, landed=job.landed, tip=tip)
@@ -78,9 +79,9 @@ def _decide(world: World, target: str, word: str | None, snapshot: Snapshot) -> 
     return plan_settle(world.context(), seen, candidate, landed, ours, Notes(base=snapshot.notes))
 
 
-def _job(snapshot: Snapshot, lease: Seen[Lease] | None, target: str, word: str | None) -> Seen[Job]:
+def _job(world: World, snapshot: Snapshot, lease: Seen[Lease] | None, target: str, word: str | None) -> Seen[Job]:
     if word is not None:
-        return find_job(snapshot.jobs, word)
+        return find_any(world, snapshot, word)
     job_id: JobId | None = lease.record.job if lease is not None and lease.record.held else None
     if job_id is None or job_id not in snapshot.jobs:
         raise UsageError(f"the lease of {target} names no job to settle", hint="git orch status")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gitorch.core.model import Derived, Job, JobId, Oid, Seen, Snapshot, State
 from gitorch.core.queue import derived, states_of, to_land
 from gitorch.engine.land import LandEnd, Lander, LandResult
+from gitorch.engine.passing import tidy_up
 from gitorch.engine.world import World
 
 _STOPS = frozenset({LandEnd.BUSY, LandEnd.LOST, LandEnd.TARGET_RED})
@@ -28,7 +29,11 @@ def land_when_free(
     """Attempt something under the lease; where `wait` is set, watch a busy lease until it is free or dead."""
     pause_s = _FIRST_POLL_S
     while True:
-        result = attempt(make())
+        lander = make()
+        started_s = world.clock.boot_s()
+        result = attempt(lander)
+        if result.end in (LandEnd.LANDED, LandEnd.ALREADY):
+            tidy_up(world, lander.target, lander.snapshot, age_s=world.clock.boot_s() - started_s)
         if result.end is not LandEnd.BUSY or not waiting.wait:
             return result
         world.reporter.say(f"{result.reason}; waiting")
@@ -56,6 +61,7 @@ def land_all(
         lander = make()
         progress = _land_batch(lander, target, tried, results, done)
         if progress is None:
+            tidy_up(world, target, lander.snapshot)
             return Train(results, waited)
         if progress.end is LandEnd.BUSY and waiting.wait:
             waited = True
@@ -81,7 +87,7 @@ def _land_batch(
     try:
         while True:
             snapshot = lander.snapshot or lander.observe()
-            seen = _next(snapshot, target, tried)
+            seen = _next(snapshot, target, tried, missing_holds=lander.world.missing_holds)
             if seen is None and lander.fresh:
                 return None
             if seen is None:
@@ -97,15 +103,15 @@ def _land_batch(
         lander.hold.release()
 
 
-def _next(snapshot: Snapshot, target: str, tried: dict[JobId, Oid | None]) -> Seen[Job] | None:
+def _next(snapshot: Snapshot, target: str, tried: dict[JobId, Oid | None], *, missing_holds: bool) -> Seen[Job] | None:
     """The first ready job that was not tried at its present head."""
-    ready = to_land(snapshot.jobs, target)
+    ready = to_land(snapshot, target, missing_holds=missing_holds)
     return next((seen for seen in ready if tried.get(seen.record.id) != seen.record.head), None)
 
 
 def _more_after(snapshot: Snapshot, target: str, tried: dict[JobId, Oid | None], job: Job) -> bool:
     """Whether something else could land once this job has: then its push keeps the lease."""
-    states = {**states_of(snapshot.jobs), job.id: State.DONE}
+    states = {**states_of(snapshot), job.id: State.DONE}
     return any(
         seen.record.id != job.id
         and seen.record.state is State.SUBMITTED

@@ -36,6 +36,8 @@ class World:
     reporter: Reporter
     namespace: Namespace
     holder: str
+    missing_holds: bool = False
+    """Whether a dependency that cannot be found holds a job back (orch.missingDependency = closed)."""
 
     def context(self, *, max_attempts: int = 0) -> Context:
         """A fresh context: the time, and a nonce that no other plan has."""

@@ -74,6 +74,8 @@ _LEFTOVERS = (
 class GateWorktree:
     """One private worktree for one gate at a time, held until `release`."""
 
+    purpose = "gates"
+
     def __init__(self, worktrees: Worktrees, place: Place, *, keep_ignored: bool = False) -> None:
         self._worktrees = worktrees
         self._place = place
@@ -163,7 +165,7 @@ class GateWorktree:
                 delete_tree(admin)
 
     def _reason(self) -> str:
-        return f"git orch keeps this for gates ({self.path.name})"
+        return f"git orch keeps this for {self.purpose} ({self.path.name})"
 
     def _add(self, commit: Oid) -> None:
         git = self._worktrees.git

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gitorch.core.model import Oid
 from gitorch.shell.gitcmd import Git
 from gitorch.shell.objects import Objects, read_commit
@@ -41,6 +43,21 @@ class GitHistory:
         lines = self._git.run("log", *options, f"{base}..{tip}", ok=()).text().split("\n")
         found = [line.split(" ") for line in lines if line]
         return next((Oid(commit) for commit, its_tree in found if its_tree == tree), None)
+
+    def contained(self, commits: Sequence[Oid], tip: Oid) -> frozenset[Oid]:
+        """See ports.History. What is listed as not in the tip is not in it; git gives up over a missing commit."""
+        if not commits:
+            return frozenset()
+        asked = "".join(f"{commit}\n" for commit in (*commits, f"^{tip}")).encode()
+        result = self._git.run("rev-list", "--stdin", stdin=asked, ok=())
+        if result.status == 0:
+            return frozenset(commits).difference(result.text().split())
+        return frozenset(commit for commit in commits if self.is_ancestor(commit, tip))
+
+    def only_in(self, tip: Oid, head: Oid) -> list[Oid]:
+        """See ports.History."""
+        result = self._git.run("rev-list", f"--max-count={_SEARCH_LIMIT}", f"{head}..{tip}", ok=())
+        return [Oid(line) for line in result.text().split()] if result.status == 0 else []
 
     def dependencies(self, head: Oid, tip: Oid | None) -> tuple[str, ...]:
         """See ports.History."""

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gitorch.core.errors import OrchError
-from gitorch.core.model import EventCommit, Oid, OutcomeKind, Plan, RefUpdate
+from gitorch.core.model import Oid
 from gitorch.core.names import Namespace
+from gitorch.core.writes import EventCommit, OutcomeKind, Plan, RefUpdate
 from gitorch.ports import Clock, Random
 from gitorch.shell.store import GitStore
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gitorch.core.errors import OrchError, RefusedError, UnreachableError
-from gitorch.core.model import OutcomeKind
 from gitorch.core.text import escape
+from gitorch.core.writes import OutcomeKind
 from gitorch.shell.gitcmd import GitResult
 
 _LINE = re.compile(rb"^([ +\-*!=])\t([^\t]*):([^\t:]*)\t(.*)$")

@@ -10,10 +10,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gitorch.core.model import OID, Oid, Verdict
+from gitorch.core.lease import token_digest
+from gitorch.core.model import JOB_ID, OID, JobId, Oid, Verdict
 from gitorch.core.names import escape_target
 from gitorch.core.verdicts import format_verdict, parse_verdicts
 from gitorch.ports import KeptToken
@@ -36,6 +38,7 @@ class CloneMemory:
         self._seen = shared / "seen" / escape_target(remote)
         self._verdicts = shared / "verdicts"
         self._tokens = own / "tokens"
+        self._claims = own / "claims"
         self._clock = clock
         self._locks: dict[str, BaseFileLock] = {}
 
@@ -116,6 +119,42 @@ class CloneMemory:
         """See ports.Memory. One that cannot be removed opens nothing any more."""
         with contextlib.suppress(OSError):
             self._token_path(target).unlink()
+
+    # -- tokens of claims
+
+    def claims(self) -> Mapping[JobId, tuple[str, ...]]:
+        """See ports.Memory."""
+        found: dict[JobId, tuple[str, ...]] = {}
+        for name in self._claim_files():
+            job, token = JobId(name.split(".")[0]), _read_json(self._claims / name).get("token")
+            if isinstance(token, str) and JOB_ID.fullmatch(job):
+                found[job] = (*found.get(job, ()), token)
+        return found
+
+    def keep_claim(self, job: JobId, token: str) -> bool:
+        """See ports.Memory. Only its owner may read it. A file a token: several that race for one job in one worktree
+        must not take the winner's away."""
+        crash_point("before the token of a claim is kept")
+        kept = _write(self._claims / self._claim_file(job, token), json.dumps({"token": token}), mode=0o600)
+        crash_point("after the token of a claim is kept")
+        return kept
+
+    def forget_claim(self, job: JobId, token: str | None = None) -> None:
+        """See ports.Memory."""
+        names = [n for n in self._claim_files() if n.startswith(f"{job}.")]
+        for name in names if token is None else [self._claim_file(job, token)]:
+            with contextlib.suppress(OSError):
+                (self._claims / name).unlink()
+
+    def _claim_files(self) -> list[str]:
+        try:
+            return sorted(e.name for e in os.scandir(self._claims) if e.name.endswith(".json") and e.name[0] != ".")
+        except OSError:
+            return []
+
+    @staticmethod
+    def _claim_file(job: JobId, token: str) -> str:
+        return f"{job}.{token_digest(token)[:12]}.json"
 
     def _token_path(self, target: str) -> Path:
         return self._tokens / f"{escape_target(target)}.json"

@@ -41,7 +41,8 @@ class Repository:
 
     @property
     def orch_dir(self) -> Path:
-        """Where this clone keeps private worktrees, logs and caches; all of it may be deleted at any time."""
+        """Where this clone keeps private worktrees, logs and caches; all of it may be deleted at any time, but for what
+        a worker's command left unsaved in its worktree."""
         return self.common_dir / "orch"
 
     def value(self, key: str) -> str | None:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from gitorch.core.model import REASON_LIMIT, Gate, GateEnd, GateRequest, GateResult, Oid
+from gitorch.core.gates import Gate, GateEnd, GateRequest, GateResult
+from gitorch.core.model import REASON_LIMIT, Oid
 from gitorch.core.text import duration, one_line
 from gitorch.ports import Clock
 from gitorch.shell.attendant import Attendant, Tick, Wait

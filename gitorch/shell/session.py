@@ -71,10 +71,10 @@ class StartError(OrchError):
 
     retryable = True
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: Exception, what: str) -> None:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         super().__init__(
-            f"the gate could not be started: {why}",
+            f"{what} could not be started: {why}",
             hint="run `git orch doctor` to see whether disk space, memory or processes ran out, then try again",
         )
 
@@ -93,10 +93,12 @@ class Session:
         number_file: Path,
         grace_s: float,
         proc: Path = PROC,
+        what: str = "the gate",
     ) -> None:
-        """Prepare to run `command` by `sh -c` in `directory`, standard output and error going to the descriptor
-        `output`; `silent` is set by whoever reads it when nobody holds it any more. `number_file` holds the session's
-        number while it lives. A command that does not end by itself gets SIGTERM and then up to `grace_s`."""
+        """Prepare to run `command` (`what`, to people) by `sh -c` in `directory`, standard output and error going to
+        the descriptor `output`; `silent` is set by whoever reads it when nobody holds it any more. `number_file` holds
+        the session's number while it lives. A command that does not end by itself gets SIGTERM and then up to
+        `grace_s`."""
         self._argv = [SHELL, "-c", _LEADER, SHELL, command]
         self._directory = directory
         self._environ = dict(environ)
@@ -105,6 +107,7 @@ class Session:
         self._number_file = number_file
         self._grace_s = grace_s
         self._proc = proc
+        self._what = what
         self._numbered = False
         self._lifeline = -1
         self._process: subprocess.Popen[bytes] | None = None
@@ -116,7 +119,7 @@ class Session:
             self._start()
         except (OSError, ValueError) as error:
             self._end()
-            raise StartError(error) from error
+            raise StartError(error, self._what) from error
         except BaseException:
             self._end()
             raise

@@ -8,13 +8,16 @@ multi-ref update); the push settles that.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitorch.core.gitobjects import ROOT_MESSAGE, decode_commit, encode_commit, event_parents, root_commit
-from gitorch.core.model import EventCommit, NotesAppend, Oid, Outcome, OutcomeKind, Plan, RefUpdate, Snapshot
-from gitorch.core.names import NOTES, Mirror, is_branch_name
-from gitorch.core.observation import RawRef, build_snapshot
+from gitorch.core.model import OID, DiaryEntry, Oid, Snapshot
+from gitorch.core.names import NOTES, Mirror, branch_of, is_branch_name
+from gitorch.core.observation import RawRef, build_snapshot, missing_dependencies
+from gitorch.core.plan_queue import BODY
+from gitorch.core.writes import ArchiveFold, EventCommit, NotesAppend, Outcome, OutcomeKind, Plan, RefUpdate
+from gitorch.shell.archive import GitArchive, fold
 from gitorch.shell.gitcmd import NETWORK_TIMEOUT_S, NO_HOOKS, Git, GitResult, GitTimeoutError
 from gitorch.shell.notes import append_notes, read_notes
 from gitorch.shell.objects import read_files, write_files
@@ -22,6 +25,7 @@ from gitorch.shell.push import judge_push, unreachable
 
 if TYPE_CHECKING:
     from gitorch.ports import Clock, Random
+    from gitorch.shell.lastseen import LastSeen
     from gitorch.shell.objects import Objects
 
 _SELF_RECEIVER = (
@@ -37,6 +41,9 @@ _FORMAT = (
 
 _FETCH_TRIES = 6
 
+_OURS = (EventCommit, NotesAppend, ArchiveFold)
+"""What carries a nonce of ours, so that nobody else can have written the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
@@ -46,21 +53,20 @@ class _Listed:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class DiaryEntry:
-    """One event of a chain as `log` shows it: who published it, when by the publisher's clock, the whole message."""
-
-    oid: Oid
-    who: str
-    time_ms: int
-    message: str
-
-
 class GitStore:
     """Implements ports.Store. `url` is what git is told to talk to: the remote's name, or this repository's path."""
 
     def __init__(
-        self, git: Git, mirror: Mirror, objects: Objects, *, ident: str, url: str, clock: Clock, random: Random
+        self,
+        git: Git,
+        mirror: Mirror,
+        objects: Objects,
+        *,
+        ident: str,
+        url: str,
+        clock: Clock,
+        random: Random,
+        seen: LastSeen | None = None,
     ) -> None:
         self.mirror = mirror
         self._git = git
@@ -69,7 +75,9 @@ class GitStore:
         self._url = url
         self._clock = clock
         self._random = random
+        self._seen = None if mirror.is_self else seen
         self._written: dict[str, Oid | None] = {}
+        self._empty_tree: Oid | None = None
 
     # -- observe
 
@@ -78,19 +86,44 @@ class GitStore:
         asked = frozenset(branches)
         legal = frozenset(branch for branch in asked if is_branch_name(branch))
         if not self.mirror.is_self:
-            self._fetch(legal)
-        return self._read(legal, asked)
+            self._fetch(self.mirror.refspecs(legal), legal)
+            self._forget_written(legal)
+        snapshot = self._read(legal, asked)
+        return self._with_archived(snapshot, legal) if missing_dependencies(snapshot) else snapshot
+
+    def _forget_written(self, branches: frozenset[str]) -> None:
+        """What was fetched after a push is newer than the push: at the end, a long-lived process must not move the
+        mirror back."""
+        kept = {self.mirror.namespace.archive}
+        self._written = {
+            name: oid
+            for name, oid in self._written.items()
+            if name in kept or ((branch := branch_of(name)) is not None and branch not in branches)
+        }
+
+    def _with_archived(self, snapshot: Snapshot, branches: frozenset[str]) -> Snapshot:
+        """The snapshot with what live jobs wait for and is not live. What is not in the archive either may have been
+        seen half way through an archiving push: that is looked at once more."""
+        missing = missing_dependencies(snapshot)
+        found = self.archive(fresh=False).find(missing)
+        if len(found) < len(missing) and not self.mirror.is_self:
+            found = self.archive().find(missing)
+            if len(found) < len(missing):
+                self._fetch(self.mirror.refspecs(branches), branches)
+                snapshot = self._read(branches, snapshot.asked)
+                found = self.archive(fresh=False).find(missing_dependencies(snapshot))
+        return replace(snapshot, archived=found)
 
     def last_seen(self, branches: Iterable[str] = ()) -> Snapshot:
         """The snapshot of the previous observation, without talking to the remote."""
         asked = frozenset(branches)
-        return self._read(frozenset(branch for branch in asked if is_branch_name(branch)), asked)
+        snapshot = self._read(frozenset(branch for branch in asked if is_branch_name(branch)), asked)
+        return replace(snapshot, archived=self.archive(fresh=False).find(missing_dependencies(snapshot)))
 
-    def _fetch(self, branches: frozenset[str]) -> None:
+    def _fetch(self, specs: Sequence[str], branches: frozenset[str] = frozenset()) -> None:
         """One fetch with explicit refspecs. Parallel commands of one clone may meet at a ref's lock: try again."""
         options = ("--no-tags", "--no-write-fetch-head", "--prune", "--quiet", "--no-recurse-submodules", "--refmap=")
         for attempt in range(1, _FETCH_TRIES + 1):
-            specs = self.mirror.refspecs(branches)
             try:
                 command = (*NO_HOOKS, "fetch", *options, "--", self._url, *specs)
                 result = self._git.run(*command, ok=(), timeout_s=NETWORK_TIMEOUT_S)
@@ -123,6 +156,9 @@ class GitStore:
                 notes, notes_kind = ref.oid, ref.kind
             if ref.name == NOTES:
                 own_notes = ref.oid
+        if self._seen is not None:
+            noted = {} if notes is None else {mirror.namespace.notes: notes}
+            self._seen.keep({ref.name: ref.oid for ref in state} | noted)
         if notes_kind == "commit":
             self._copy_notes(notes, own_notes)
         return build_snapshot(mirror.namespace, state, heads=heads, asked=asked, notes=notes, notes_kind=notes_kind)
@@ -159,7 +195,7 @@ class GitStore:
             result = self._push(self._push_command(plan, oids), timeout_s or NETWORK_TIMEOUT_S)
         except GitTimeoutError as problem:
             return Outcome(OutcomeKind.UNKNOWN, oids, problem.message)
-        events = frozenset(u.name for u in plan.updates if isinstance(u.new, EventCommit | NotesAppend))
+        events = frozenset(u.name for u in plan.updates if isinstance(u.new, _OURS))
         kind, detail = judge_push(result, list(oids), events)
         if kind is OutcomeKind.PUBLISHED:
             self._written.update(oids)
@@ -179,16 +215,24 @@ class GitStore:
         new = update.new
         if isinstance(new, EventCommit):
             parents = event_parents(new, self._root)
-            tree = write_files(self._objects, new.files)
+            tree = write_files(self._objects, new.files) if new.files else self._no_files()
             return self._objects.write("commit", encode_commit(tree, parents, self._ident, new.time_ms, new.message))
         if isinstance(new, NotesAppend):
             return append_notes(
                 self._objects, new.base, new.lines, ident=self._ident, time_ms=new.time_ms, subject=new.subject
             )
+        if isinstance(new, ArchiveFold):
+            return fold(self._objects, new, ident=self._ident, root=self._root())
         return new
 
+    def _no_files(self) -> Oid:
+        """The empty tree, written once a process: most events have no payload."""
+        if self._empty_tree is None:
+            self._empty_tree = write_files(self._objects, {})
+        return self._empty_tree
+
     def _root(self) -> Oid:
-        return self._objects.write("commit", root_commit(write_files(self._objects, {})))
+        return self._objects.write("commit", root_commit(self._no_files()))
 
     def _push_command(self, plan: Plan, oids: Mapping[str, Oid | None]) -> list[str]:
         """`--no-verify`: hooks of the clone are for people's pushes. A remote configured as a mirror, or tags that
@@ -209,6 +253,20 @@ class GitStore:
 
     # -- look up
 
+    def archive(self, *, fresh: bool = True) -> GitArchive:
+        """See ports.Store."""
+        if fresh and not self.mirror.is_self:
+            self._fetch([self.mirror.archive_refspec])
+        name = self.mirror.local_name(self.mirror.namespace.archive)
+        tip = self._git.run("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}", ok=()).text()
+        return GitArchive(self._objects, Oid(tip) if tip else None)
+
+    def body(self, event: Oid) -> bytes:
+        """See ports.Store."""
+        options = ("--first-parent", "--diff-merges=first-parent", "--diff-filter=AM", "--max-count=1", "--format=%H")
+        commit = self._git.run("log", *options, "--root", "--no-patch", event, "--", BODY, ok=()).text()
+        return read_files(self._objects, Oid(commit)).get(BODY, b"") if OID.fullmatch(commit) else b""
+
     def holds(self, name: str, oid: Oid) -> bool:
         """See ports.Store."""
         return self._is_ancestor(oid, self.mirror.local_name(name))
@@ -218,14 +276,16 @@ class GitStore:
         return {} if snapshot.notes is None else read_notes(self._objects, snapshot.notes, targets)
 
     def diary(self, name: str, limit: int = 1_000) -> list[DiaryEntry]:
-        """The events of a ref's chain, newest first, as of the last observation; at most `limit`."""
-        options = (
-            "--first-parent",
-            f"--max-count={limit}",
-            "--format=%H%x00%an%x00%at%x00%B%x00",
-            "--no-show-signature",
-        )
-        out = self._git.run("log", *options, self.mirror.local_name(name), "--", ok=()).out
+        """See ports.Store."""
+        return self.diaries([name if OID.fullmatch(name) else self.mirror.local_name(name)], limit)
+
+    def diaries(self, starts: Iterable[str], limit: int) -> list[DiaryEntry]:
+        """The events of many chains, newest first, at most `limit`, read by one process. `starts` are oids of events,
+        or refs of this clone."""
+        options = (f"--max-count={limit}", "--format=%H%x00%an%x00%at%x00%B%x00", "--no-show-signature")
+        names = "".join(f"{start}\n" for start in starts).encode()
+        command = ("log", "--first-parent", *options, "--stdin")
+        out = self._git.run(*command, stdin=names + b"--\n", ok=()).out if names else b""
         parts = out.decode("utf-8", "replace").split("\x00")
         return [
             DiaryEntry(Oid(oid.strip()), who, int(time_s) * 1000 if time_s.isdigit() else 0, message)
@@ -233,13 +293,48 @@ class GitStore:
             if message.strip() != ROOT_MESSAGE.strip()
         ]
 
+    def archived_events(self) -> list[Oid]:
+        """The last events of all jobs that were ever archived, those first that were archived last: what the commits of
+        the archive keep alive beside each other. As of the last look into the archive."""
+        name = self.mirror.local_name(self.mirror.namespace.archive)
+        lines = self._git.run("rev-list", "--first-parent", "--parents", name, "--", ok=()).text().splitlines()
+        return [Oid(parent) for line in lines for parent in line.split(" ")[2:]]
+
     def files(self, event: Oid) -> dict[str, bytes]:
         """The payloads of an event, by name."""
         return read_files(self._objects, event)
 
+    # -- what the remote may have lost
+
+    def remembered(self) -> Mapping[str, Oid]:
+        """All refs of the state that this clone has seen, each at the last value that it had; also those that the
+        remote has no more. Their objects may be gone."""
+        return {} if self._seen is None else self._seen.known()
+
+    def complete(self, refs: Mapping[str, Oid]) -> frozenset[str]:
+        """Of which of these refs all objects are here."""
+        if self._is_complete(refs.values()):
+            return frozenset(refs)
+        return frozenset(name for name, oid in refs.items() if self._is_complete((oid,)))
+
+    def _is_complete(self, oids: Iterable[Oid]) -> bool:
+        command = ("rev-list", "--objects", "--stdin", "--not", "--all", "--quiet")
+        return self._git.run(*command, stdin="".join(f"{oid}\n" for oid in oids).encode(), ok=()).status == 0
+
+    def lost(self) -> list[str]:
+        """The refs that nobody ever deletes and that the remote lacks although this clone has seen them."""
+        return [] if self._seen is None else self._seen.lost()
+
+    def forget_gone(self) -> None:
+        """Nothing is missing any more of what this clone has seen."""
+        if self._seen is not None:
+            self._seen.forget_gone()
+
     def close(self) -> None:
         """Move the mirror to what was published, so that the next command and `git log --notes=orch` see it at once."""
         if self._written and not self.mirror.is_self:
+            if self._seen is not None:
+                self._seen.add(self._written)
             notes = self._written.get(self.mirror.namespace.notes)
             lines = [_mirror_line(self.mirror.local_name(name), oid) for name, oid in self._written.items()]
             self._git.run(*NO_HOOKS, "update-ref", "--stdin", stdin="".join(lines).encode(), ok=())

@@ -3,7 +3,8 @@
 Promises: nobody waits for a place, a busy one is passed over; a place whose owner was killed is free as soon as nothing
 that it started can write there any more (its own git, or a gate). Nothing outside of `<common git dir>/orch/worktrees`
 is deleted. Does not know what is inside a place: `fileless.py` keeps a repository for rebases there, `checkout.py` a
-worktree with files for gates. All of it may be deleted while no git orch runs.
+worktree with files for gates, `jobtree.py` one for jobs. All of it may be deleted while no git orch runs, but for
+unsaved work in a `work-N`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum
 from pathlib import Path
@@ -41,6 +42,7 @@ class Kind(Enum):
 
     CATCH_UP = "catchup"
     GATE = "gate"
+    WORK = "work"
 
 
 class DiskFullError(OrchError):
@@ -77,15 +79,27 @@ class Worktrees:
         self.common_dir = common_dir.resolve()
         self.root = self.common_dir / "orch" / "worktrees"
 
-    def take(self, kind: Kind) -> Place:
-        """The first place of this kind that is free. Raises OrchError when there is none or none can be made."""
+    def take(self, kind: Kind, usable: Callable[[Path], bool] | None = None) -> Place:
+        """The first place of this kind that is free, and `usable` where that is asked (it is held meanwhile). Raises
+        OrchError when there is none or none can be made."""
         with disk_faults(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
             for number in range(1, MAX_PLACES + 1):
                 place = self._try(self.root / f"{kind.value}-{number}")
-                if place is not None:
+                if place is not None and self._usable(place, usable):
                     return place
         raise OrchError(f"all private worktrees below {self.root} are in use", hint="git orch status")
+
+    @staticmethod
+    def _usable(place: Place, usable: Callable[[Path], bool] | None) -> bool:
+        """Whether a place that we hold may be used; it is given back otherwise, whatever happens."""
+        found = False
+        try:
+            found = usable is None or usable(place.path)
+        finally:
+            if not found:
+                place.release()
+        return found
 
     def _try(self, path: Path) -> Place | None:
         # Late: the library costs more to import than most commands take.

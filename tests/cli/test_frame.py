@@ -69,7 +69,7 @@ def test_the_list_names_each_command_once_in_its_group_and_fits_a_terminal() -> 
         heading = [line for line in lines[: lines.index(row[0])] if not line.startswith(" ")][-1]
         assert heading == command.group
     assert max(map(len, lines)) <= 80
-    assert len(lines) <= 40
+    assert len(lines) <= 60, "more than that nobody reads"
     assert "git orch help COMMAND" in lines[-2]
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from gitorch.core.codec import encode
-from gitorch.core.model import EventCommit, NotesAppend, Oid, Plan, RefUpdate, Seen, Snapshot, State
+from gitorch.core.model import Oid, Seen, Snapshot, State
 from gitorch.core.names import Namespace
+from gitorch.core.writes import EventCommit, NotesAppend, Plan, RefUpdate
 from tests.records import TIME_MS, a_job, a_lease
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from gitorch.core.errors import RefusedError, UnreachableError
-from gitorch.core.model import Oid, OutcomeKind, RefUpdate
+from gitorch.core.model import Oid
 from gitorch.core.names import Mirror
+from gitorch.core.writes import OutcomeKind, RefUpdate
 from gitorch.shell.store import GitStore
 from tests.contract.conftest import BranchesOnlySite, GitSite, OwnSite, open_store
 from tests.contract.events import job_oid, job_update, lease_update, notes_update, plan

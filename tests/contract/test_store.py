@@ -12,8 +12,9 @@ import pytest
 
 from gitorch.core.codec import encode
 from gitorch.core.errors import OrchError, RefusedError, UnreachableError
-from gitorch.core.model import Oid, Outcome, OutcomeKind, Plan, RefUpdate, Snapshot
+from gitorch.core.model import Oid, Snapshot
 from gitorch.core.observation import advance
+from gitorch.core.writes import Outcome, OutcomeKind, Plan, RefUpdate
 from gitorch.engine.exchange import exchange
 from gitorch.engine.exchange import publish as publish_and_settle
 from gitorch.ports import Store

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.core.model import REASON_LIMIT, GateEnd, GateResult, require_line
+from gitorch.core.gates import GateEnd, GateResult
+from gitorch.core.model import REASON_LIMIT, require_line
 from gitorch.shell.runner import Display, ShellGateRunner
 from gitorch.shell.system import RealClock
 from tests.git.lander import PlainTree, request

@@ -9,7 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gitorch.core.model import Gate, GateRequest, JobId, Oid
+from gitorch.core.gates import Gate, GateRequest
+from gitorch.core.model import JobId, Oid
 from gitorch.shell.runner import ShellGateRunner
 from gitorch.shell.system import Interrupted, RealClock, handle_signals
 from tests.support import git

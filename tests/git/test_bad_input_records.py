@@ -103,7 +103,7 @@ def test_odd_but_legal_records_of_strangers_are_shown_harmlessly(tmp_path: Path)
         shows_safely(clone.orch(*command))
     run = clone.orch("why", "odd")
     assert "pwned" not in run.err
-    refuses(clone, "land", "odd", status=13, says="it waits for odd", hint="git orch why odd", untouched=remote)
+    refuses(clone, "land", "odd", status=13, says="it is blocked by odd", hint="git orch why odd", untouched=remote)
     clone.orch("land", "--all")
     assert remote.tip() == clone.tip("b1")
 

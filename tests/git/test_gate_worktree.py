@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.core.model import GateEnd, Oid
+from gitorch.core.gates import GateEnd
+from gitorch.core.model import Oid
 from gitorch.shell.checkout import GateWorktree
 from gitorch.shell.runner import ShellGateRunner
 from gitorch.shell.system import RealClock

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.core.model import Gate
+from gitorch.core.gates import Gate
 from gitorch.shell.gatelog import TAIL_LIMIT
 from gitorch.shell.runner import ShellGateRunner, gate_environment
 from gitorch.shell.system import RealClock

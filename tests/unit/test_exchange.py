@@ -8,8 +8,9 @@ from typing import Any, cast
 import pytest
 
 from gitorch.core.errors import RefusedError, UnreachableError
-from gitorch.core.model import Outcome, OutcomeKind, Plan, Snapshot
+from gitorch.core.model import Snapshot
 from gitorch.core.names import Namespace
+from gitorch.core.writes import Outcome, OutcomeKind, Plan
 from gitorch.engine.exchange import MAX_ROUNDS, PAUSE_S, RESOLVE_TRIES, exchange, publish
 from gitorch.engine.world import World
 from gitorch.memory import MemoryRemote, MemoryStore
@@ -157,6 +158,7 @@ def test_a_lost_answer_is_looked_up_as_soon_as_the_remote_can_be_reached_again()
         """Reaches the remote for the push, and then not until somebody has waited twice."""
 
         observe, holds, notes = store.observe, store.holds, store.notes
+        archive, diary, body = store.archive, store.diary, store.body
 
         def publish(self, wanted: Plan, *, timeout_s: float | None = None) -> Outcome:
             outcome = store.publish(wanted, timeout_s=timeout_s)

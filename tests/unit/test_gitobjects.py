@@ -20,7 +20,8 @@ from gitorch.core.gitobjects import (
     event_parents,
     root_commit,
 )
-from gitorch.core.model import EventCommit, Oid
+from gitorch.core.model import Oid
+from gitorch.core.writes import EventCommit
 from tests.records import OIDS, TIME_MS, UNICODE, oid
 from tests.support import Repo, git, make_alone
 

@@ -16,15 +16,13 @@ from gitorch.core.model import (
     PRIORITY_LIMIT,
     REASON_LIMIT,
     TITLE_LIMIT,
-    EventCommit,
     Oid,
-    Plan,
-    RefUpdate,
     Snapshot,
     State,
     require_line,
 )
-from tests.records import a_job, a_lease, oid
+from gitorch.core.writes import EventCommit, Plan, RefUpdate
+from tests.records import a_job, a_job_in, a_lease, oid
 
 EVENT = EventCommit(message="m", time_ms=0)
 
@@ -98,7 +96,7 @@ def test_a_free_lease_names_no_holder() -> None:
 
 def test_only_a_submitted_job_needs_a_head() -> None:
     for state in set(State) - {State.SUBMITTED}:
-        assert a_job(state=state, head=None).head is None
+        assert a_job_in(state, head=None).head is None
 
 
 def test_records_cannot_be_changed() -> None:

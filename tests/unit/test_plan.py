@@ -11,24 +11,9 @@ import pytest
 
 from gitorch.core import plan as planning
 from gitorch.core.codec import decode_job, decode_lease
+from gitorch.core.gates import Gate
 from gitorch.core.lease import LeaseEvent, token_digest
-from gitorch.core.model import (
-    REASON_LIMIT,
-    TITLE_LIMIT,
-    Candidate,
-    Color,
-    EventCommit,
-    Gate,
-    Job,
-    JobId,
-    Lease,
-    NotesAppend,
-    Plan,
-    RefUpdate,
-    Seen,
-    State,
-    Verdict,
-)
+from gitorch.core.model import REASON_LIMIT, TITLE_LIMIT, Candidate, Color, Job, JobId, Lease, Seen, State, Verdict
 from gitorch.core.names import Namespace
 from gitorch.core.plan import (
     MAX_UPDATES,
@@ -52,13 +37,14 @@ from gitorch.core.plan import (
 )
 from gitorch.core.states import Event, IllegalTransitionError
 from gitorch.core.verdicts import parse_landings, parse_verdicts
-from tests.records import TIME_MS, a_job, a_lease, oid
+from gitorch.core.writes import EventCommit, NotesAppend, Plan, RefUpdate
+from tests.records import TIME_MS, a_claimed_job, a_job, a_job_in, a_lease, oid
 
 NAMES = Namespace()
 NOW_MS = TIME_MS + 1000
 HEAD, TIP, MOVED, TREE, NOTED = oid(0xABC), oid(0x11), oid(0x22), oid(0x33), oid(0x44)
 JOB = Seen(oid(0x55), a_job(head=HEAD))
-CLAIMED = Seen(oid(0x56), a_job(state=State.CLAIMED, head=None, attempt=3, worker="w", token="1" * 40))
+CLAIMED = Seen(oid(0x56), a_claimed_job(head=None, attempt=3))
 HELD = Seen(oid(0x66), a_lease())
 FREE = Seen(oid(0x67), a_lease(held=False, holder=None, token=None))
 GATE = Gate(commands=("make",), digest=oid(0x77), origin="test")
@@ -436,9 +422,9 @@ def test_landing_what_moves_nothing_or_under_another_lease_is_a_fault_of_the_pro
 @pytest.mark.parametrize("state", [state for state in State if state is not State.SUBMITTED])
 def test_only_a_submitted_job_lands(state: State) -> None:
     with pytest.raises(IllegalTransitionError):
-        plan_land(context(), HELD, Seen(oid(1), a_job(state=state)), landing(), NOTES, keep=False)
+        plan_land(context(), HELD, Seen(oid(1), a_job_in(state)), landing(), NOTES, keep=False)
     with pytest.raises(IllegalTransitionError):
-        plan_landed_already(context(), Seen(oid(1), a_job(state=state)), TIP, None)
+        plan_landed_already(context(), Seen(oid(1), a_job_in(state)), TIP, None)
 
 
 def test_what_was_on_the_target_already_becomes_done_and_moves_nothing() -> None:

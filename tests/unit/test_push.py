@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitorch.core.errors import RefusedError, UnreachableError
-from gitorch.core.model import OutcomeKind
+from gitorch.core.writes import OutcomeKind
 from gitorch.shell.gitcmd import GitResult
 from gitorch.shell.push import judge_push, parse_porcelain, unreachable
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitorch.core.errors import UsageError
-from gitorch.core.model import Derived, Job, JobId, Seen, State
+from gitorch.core.model import Derived, Job, JobId, Seen, Snapshot, State
 from gitorch.core.queue import (
     derived,
     find_job,
@@ -18,9 +18,10 @@ from gitorch.core.queue import (
     open_job_of_branch,
     order_key,
     states_of,
+    to_claim,
     to_land,
 )
-from tests.records import TIME_MS, a_job, oid
+from tests.records import TIME_MS, a_job, a_job_in, oid
 
 
 def board(*jobs: Job) -> dict[JobId, Seen[Job]]:
@@ -67,7 +68,7 @@ def test_of_many_dependencies_the_worst_decides(states: list[State]) -> None:
 
 def test_a_job_that_nobody_could_take_or_land_is_neither_ready_nor_waiting() -> None:
     for state in set(State) - set(PICKABLE):
-        assert derived(a_job("b", after=("a",), state=state), {JobId("a"): State.DONE}) is None
+        assert derived(a_job_in(state, "b", after=("a",)), {JobId("a"): State.DONE}) is None
 
 
 def test_a_dependency_that_cannot_be_found_does_not_hold_the_job_back() -> None:
@@ -77,7 +78,11 @@ def test_a_dependency_that_cannot_be_found_does_not_hold_the_job_back() -> None:
 
 def test_damaged_data_with_a_cycle_never_raises_and_lets_nothing_on_it_through() -> None:
     jobs = board(a_job("a", after=("b",)), a_job("b", after=("a",)), a_job("c", after=("c",)), a_job("d"))
-    assert ids(to_land(jobs)) == ["d"]
+    snapshot = Snapshot(jobs=jobs)
+    assert ids(to_land(snapshot)) == ["d"]
+    states = states_of(snapshot)
+    assert states.cyclic == {"a", "b", "c"}
+    assert derived(jobs[JobId("a")].record, states) is Derived.BLOCKED
 
 
 def test_what_a_job_still_waits_for_is_listed_in_its_own_order() -> None:
@@ -95,12 +100,38 @@ def test_jobs_land_by_priority_then_age_then_id_in_whatever_order_they_are_seen(
         a_job("y", priority=-1, created_ms=0),
     ]
     for order in permutations(jobs):
-        assert ids(to_land(board(*order))) == ["z", "c", "a", "b", "y"]
+        assert ids(to_land(Snapshot(jobs=board(*order)))) == ["z", "c", "a", "b", "y"]
 
 
 def test_a_job_keeps_its_place_when_it_comes_back_from_rework() -> None:
     old = a_job("old", created_ms=1, updated_ms=TIME_MS + 99)
     assert order_key(old) < order_key(a_job("new", created_ms=2, updated_ms=2))
+
+
+def test_a_job_that_waited_stands_behind_those_that_were_ready_before_it() -> None:
+    snapshot = Snapshot(
+        jobs=board(a_job("old", created_ms=1, after=("dep", "gone")), a_job("young", created_ms=50)),
+        archived=board(a_job("dep", state=State.DONE, updated_ms=60)),
+    )
+    assert ids(to_land(snapshot)) == ["young", "old"]
+
+
+def test_archived_dependencies_count_for_what_they_were() -> None:
+    jobs = board(a_job("a", after=("was-done",)), a_job("b", after=("was-cancelled",)))
+    archived = board(a_job("was-done", state=State.DONE), a_job("was-cancelled", state=State.CANCELLED))
+    snapshot = Snapshot(jobs=jobs, archived=archived)
+    assert ids(to_land(snapshot)) == ["a"]
+    assert derived(jobs[JobId("b")].record, states_of(snapshot)) is Derived.BLOCKED
+
+
+def test_only_queued_and_reworked_ready_jobs_are_to_be_claimed() -> None:
+    jobs = board(*(a_job_in(state, state.value) for state in State), a_job("w", state=State.QUEUED, after=("queued",)))
+    assert ids(to_claim(Snapshot(jobs=jobs))) == ["queued", "rework"]
+    assert ids(to_claim(Snapshot(jobs=jobs), "release")) == []
+
+
+def test_what_cannot_be_found_holds_a_job_back_only_where_that_is_wanted() -> None:
+    assert derived(WAITING, {}, missing_holds=True) is Derived.BLOCKED
 
 
 def test_only_submitted_and_ready_jobs_of_the_target_land() -> None:
@@ -113,9 +144,10 @@ def test_only_submitted_and_ready_jobs_of_the_target_land() -> None:
         a_job("other", target="release"),
         a_job("after-done", after=("done",)),
     )
-    assert ids(to_land(jobs, "main")) == ["after-done", "ok"]
-    assert ids(to_land(jobs)) == ["after-done", "ok", "other"]
-    assert states_of(jobs)[JobId("rework")] is State.REWORK
+    snapshot = Snapshot(jobs=jobs)
+    assert ids(to_land(snapshot, "main")) == ["after-done", "ok"]
+    assert ids(to_land(snapshot)) == ["after-done", "ok", "other"]
+    assert states_of(snapshot)[JobId("rework")] is State.REWORK
 
 
 # -- which job a word names

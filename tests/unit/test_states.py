@@ -22,7 +22,7 @@ from gitorch.core.states import (
     next_state,
     step,
 )
-from tests.records import TIME_MS, a_job, jobs, oid
+from tests.records import CLAIM, TIME_MS, a_job, a_job_in, jobs, oid
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -30,8 +30,9 @@ DOCS = Path(__file__).parents[2] / "docs"
 LEGAL = {
     State.QUEUED: {"edit": "queued", "claim": "claimed", "submit": "submitted", "cancel": "cancelled"},
     State.CLAIMED: {
+        "edit": "claimed",
         "renew": "claimed",
-        "release": "queued",
+        "release": "queued/failed",
         "reap": "queued/failed",
         "submit": "submitted",
         "fail": "rework/failed",
@@ -44,6 +45,7 @@ LEGAL = {
         "catch-up": "submitted",
         "conflict": "rework/failed",
         "red": "rework/failed",
+        "reap": "rework",
         "land": "done",
         "cancel": "cancelled",
     },
@@ -52,6 +54,7 @@ LEGAL = {
         "claim": "claimed",
         "submit": "submitted",
         "retry": "submitted",
+        "requeue": "queued",
         "cancel": "cancelled",
     },
     State.FAILED: {"edit": "failed", "submit": "submitted", "retry": "queued", "cancel": "cancelled"},
@@ -63,7 +66,7 @@ LEGAL = {
 @pytest.mark.parametrize(("state", "event"), list(product(State, Event)), ids=lambda value: str(value.value))
 def test_exactly_what_the_table_holds_is_possible(state: State, event: Event) -> None:
     usual, _, exhausted = LEGAL[state].get(event.value, "").partition("/")
-    job = a_job(state=state, attempt=3)
+    job = a_job_in(state, attempt=3, **CLAIM)
     if not usual:
         assert next_state(state, event) is None
         with pytest.raises(IllegalTransitionError) as caught:
@@ -120,7 +123,9 @@ def test_attempts_count_only_where_a_limit_is_set_and_the_job_was_ever_claimed()
 @given(jobs(), st.integers(0, 2 * TIME_MS))
 def test_a_step_changes_the_state_and_the_time_and_nothing_that_was_not_asked_for(job: Job, now_ms: int) -> None:
     for event in Event:
-        if next_state(job.state, event) is None or (next_state(job.state, event) is State.SUBMITTED and not job.head):
+        to = next_state(job.state, event)
+        lacks = (to is State.SUBMITTED and not job.head) or (to is State.CLAIMED and not (job.worker and job.token))
+        if to is None or lacks or (to is State.CLAIMED and job.ttl_s is None):
             continue
         after = step(job, event, now_ms=now_ms)
         assert {name for name in job.__slots__ if getattr(after, name) != getattr(job, name)} <= {"state", "updated_ms"}
@@ -140,7 +145,7 @@ def test_a_step_takes_the_changes_that_come_with_the_event() -> None:
 def test_the_error_of_an_illegal_event_says_what_is_possible() -> None:
     with pytest.raises(IllegalTransitionError) as caught:
         step(a_job(state=State.REWORK), Event.LAND, now_ms=0)
-    assert caught.value.message.endswith("(possible: edit, claim, submit, retry, cancel)")
+    assert caught.value.message.endswith("(possible: edit, claim, submit, retry, requeue, cancel)")
     with pytest.raises(IllegalTransitionError, match="possible: nothing"):
         step(a_job(state=State.DONE), Event.LAND, now_ms=0)
 

@@ -106,6 +106,10 @@ def _state(here: Opened, snapshot: Snapshot) -> Iterator[Finding]:
         level = "problem" if damage.ref in needed else "warning"
         what = f"{damage.ref} is not readable and left alone: {damage.problem}"
         yield Finding(level, what, _who_wrote(here, damage.ref))
+    lost = session.store.lost()
+    if lost:
+        what = f"the remote lost state that this clone has seen ({len(lost)} refs that nothing deletes, as {lost[0]})"
+        yield Finding("problem", what, "git orch restore -n")
     tip = snapshot.tip(session.target)
     if tip is None:
         yield Finding("problem", f"the target {session.target} does not exist there", make_target_hint(session))

@@ -50,5 +50,5 @@ def run(
         result = land_when_free(
             here.world, lambda: new_lander(here, chosen.target, "gate"), waiting(here, wait), attempt
         )
-        states = states_of(snapshot.jobs) | {result.job.id: result.job.state}
+        states = {**states_of(snapshot), result.job.id: result.job.state}
         return one_landing(result, chosen.target, states, here.session.onto(chosen.target))

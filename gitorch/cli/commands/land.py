@@ -76,7 +76,7 @@ def _land_one(here: Opened, word: str | None, wait: bool, target: str | None) ->
         return lander
 
     result = land_when_free(here.world, make, waiting(here, wait), attempt)
-    states = states_of(first.jobs) | {result.job.id: result.job.state}
+    states = {**states_of(first), result.job.id: result.job.state}
     return one_landing(result, chosen.target, states, here.session.onto(chosen.target))
 
 
@@ -119,23 +119,26 @@ def choose(here: Opened, snapshot: Snapshot, word: str | None, target: str | Non
     from gitorch.shell.repository import current_branch
 
     if word is not None:
-        return _named(snapshot, word, target)
+        return _named(here, snapshot, word, target)
     branch = current_branch(here.session.repository.git)
     mine = branch and open_job_of_branch(snapshot.jobs.values(), branch, here.session.target)
     if mine and mine.record.state is State.SUBMITTED:
         return mine.record
-    ready = to_land(snapshot.jobs, here.session.target)
+    ready = to_land(snapshot, here.session.target)
     return ready[0].record if ready else None
 
 
-def _named(snapshot: Snapshot, word: str, target: str | None) -> Job:
+def _named(here: Opened, snapshot: Snapshot, word: str, target: str | None) -> Job:
     from gitorch.core.queue import find_job
+    from gitorch.engine.lookup import find_any
 
     theirs = {job_id: seen for job_id, seen in snapshot.jobs.items() if target in (None, seen.record.target)}
     try:
         return find_job(theirs, word).record
     except UsageError:
-        other = find_job(snapshot.jobs, word).record
+        other = find_any(here.world, snapshot, word).record
+        if other.id not in snapshot.jobs:
+            return other  # finished and archived; it cannot be for another target than it was
         if target in (None, other.target):
             raise
         raise UsageError(
@@ -164,7 +167,7 @@ def _plan(here: Opened, word: str | None, everything: bool, named: str | None) -
     if chosen is not None and chosen.target != target:
         target = chosen.target
         snapshot = here.world.store.observe({target})
-    jobs = [seen.record for seen in to_land(snapshot.jobs, target)] if everything else [chosen] if chosen else []
+    jobs = [seen.record for seen in to_land(snapshot, target)] if everything else [chosen] if chosen else []
     tip = snapshot.tip(target)
     if not jobs or tip is None:
         return _nothing(here)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gitorch.core.model import Job
     from gitorch.engine.submit import SubmitResult
 
+EXITS = ("busy", "lost")
 EXAMPLES = (
     "git orch submit                        the branch that is checked out",
     "git orch submit fix-parser --after 7k2m9qd",
@@ -59,6 +60,8 @@ def run(
             after=tuple(after or ()),
             remote=here.session.remote,
             is_self=here.session.is_self,
+            token=os.environ.get("ORCH_TOKEN") if os.environ.get("ORCH_JOB") and new_id is None else None,
+            spare_token=os.environ.get("ORCH_TOKEN"),
         )
         return _answer(here, wish.target, submit(here.world, wish))
 
@@ -87,6 +90,10 @@ def _answer(here: Opened, target: str, result: SubmitResult) -> Answer:
         )
     job = result.job
     data = job_json(job, result.states) | {"outcome": result.end.value}
+    if result.end in (SubmitEnd.LOST, SubmitEnd.BUSY):
+        from gitorch.cli.leaving import not_yours
+
+        return not_yours(job.id, job.worker, lost=result.end is SubmitEnd.LOST, data=data)
     if result.end is SubmitEnd.ALREADY:
         return Answer(data=data, text=f"{job.id} landed on {target} already, as {job.landed}")
     if result.end is SubmitEnd.UNCHANGED:

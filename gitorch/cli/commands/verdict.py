@@ -13,7 +13,8 @@ from gitorch.core.errors import UsageError
 
 if TYPE_CHECKING:
     from gitorch.cli.opening import Opened
-    from gitorch.core.model import Gate, Oid
+    from gitorch.core.gates import Gate
+    from gitorch.core.model import Oid
 
 EXITS = ("nothing", "red")
 EXAMPLES = (

@@ -24,20 +24,34 @@ def run(
 ) -> Answer:
     """Say why a job or branch is where it is, and what to do next.
 
-    Landing rebases, so `git branch --merged` does not know a landed branch: this does.
+    Landing rebases, so `git branch --merged` does not know a landed branch: this does. Archived jobs are found too.
     """
-    from gitorch.core.queue import find_job, states_of
-    from gitorch.render import job_json, why_text
+    from gitorch.core.text import escape
+    from gitorch.engine.looking import look
+    from gitorch.engine.lookup import find_any
+    from gitorch.render import job_json
+    from gitorch.render_why import why, why_json
 
     with opened(remote=remote, target=target) as here:
         snapshot = here.world.store.observe({here.session.target, job})
         try:
-            found = find_job(snapshot.jobs, job).record
+            found = find_any(here.world, snapshot, job).record
         except UsageError as unknown:
             return _branch_without_job(here, snapshot, job, unknown)
-        reason, hint = why_text(found, snapshot, here.world.clock.now_ms())
-        data = job_json(found, states_of(snapshot.jobs)) | {"why": reason, "next": hint}
-        return Answer(data=data, text=f"{found.id} ({found.title}): {reason}", hint=hint)
+        seen = look(here.world, snapshot, slots=slots_limit(here, found.target, snapshot))
+        answer = why(seen, found)
+        data = job_json(found, seen.states, missing_holds=seen.missing_holds) | why_json(seen, found)
+        return Answer(data=data, text=f"{found.id} ({escape(found.title)}): {answer.reason}", hint=answer.hint)
+
+
+def slots_limit(here: Opened, target: str, snapshot: Snapshot) -> int:
+    """orch.maxConcurrency as it is for a target; 0 where that cannot be read: nobody must be kept from looking."""
+    from gitorch.core.errors import OrchError
+
+    try:
+        return here.world.policy.settings(target, snapshot.heads.get(target)).max_concurrency
+    except OrchError:
+        return 0
 
 
 def _branch_without_job(here: Opened, snapshot: Snapshot, branch: str, unknown: UsageError) -> Answer:
