@@ -7,12 +7,12 @@ is gone, and get it back by an addition; then the graph is written along, after 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gitorch.core.additions import Draft, Refusal, check, in_order
 from gitorch.core.errors import RefusedError, UsageError
-from gitorch.core.model import JOB_ID, Job, JobId, Snapshot, State
+from gitorch.core.model import JOB_ID, Job, JobId, Seen, Snapshot, State
 from gitorch.core.observation import advance
 from gitorch.core.plan import MAX_UPDATES, Context
 from gitorch.core.plan_queue import Addition, graph_update, plan_add
@@ -66,14 +66,18 @@ def require_free(world: World, snapshot: Snapshot, job: JobId) -> None:
         raise UsageError(f"there is a job {job} already", hint=f"git orch show {job}")
 
 
-def free_id(world: World, snapshot: Snapshot, tried: Sequence[JobId] = ()) -> JobId:
-    """A random id that nobody has; the one of the round before while it is free: a push that timed out may still be
-    applied later, and under the same id it and its repetition cannot both succeed."""
+def free_id(
+    world: World, snapshot: Snapshot, tried: Sequence[JobId] = (), reserved: Container[JobId] = frozenset()
+) -> JobId:
+    """A random id that nobody has, and that is not `reserved`; the one of the round before while it is free: a push
+    that timed out may still be applied later, and under the same id it and its repetition cannot both succeed."""
     if tried and tried[-1] not in snapshot.jobs:
         return tried[-1]
     while True:
         job = JobId(world.random.short_id())
-        if job not in snapshot.jobs and snapshot.damage_of(world.namespace.job(job)) is None:
+        if job in snapshot.jobs or job in reserved:
+            continue
+        if snapshot.damage_of(world.namespace.job(job)) is None:
             return job
 
 
@@ -151,12 +155,11 @@ def _fix_ids(
     world: World, snapshot: Snapshot, drafts: Mapping[int, Draft], target: str, result: Import
 ) -> dict[JobId, _Line]:
     """Lines by id. Ids are fixed before anything is pushed, so that a push which is repeated makes nothing twice."""
-    named = [JobId(draft.id) for draft in drafts.values() if draft.id is not None]
-    archived = world.store.archive().find(named)
+    ids, archived = _ids(world, snapshot, drafts)
     wanted = {dependency for seen in snapshot.jobs.values() for dependency in seen.record.after}
     lines: dict[JobId, _Line] = {}
     for number, draft in drafts.items():
-        job = JobId(draft.id) if draft.id is not None else free_id(world, snapshot)
+        job = ids[number]
         seen = snapshot.jobs.get(job) or archived.get(job)
         onto = draft.target or target
         reason = None
@@ -178,15 +181,36 @@ def _fix_ids(
     return lines
 
 
+def _ids(
+    world: World, snapshot: Snapshot, drafts: Mapping[int, Draft]
+) -> tuple[dict[int, JobId], Mapping[JobId, Seen[Job]]]:
+    """The id of each line, and which of them the archive has: only ids that the file itself gives."""
+    archive = world.store.archive()
+    ids = {number: JobId(draft.id) for number, draft in drafts.items() if draft.id is not None}
+    archived = archive.find(ids.values())
+    # Thousands of random ids meet each other, and thousands that are archived, far sooner than one does.
+    reserved = set(ids.values())
+    missing = [number for number in drafts if number not in ids]
+    while missing:
+        for number in missing:
+            ids[number] = free_id(world, snapshot, reserved=reserved)
+            reserved.add(ids[number])
+        used = archive.find([ids[number] for number in missing])
+        missing = [number for number in missing if ids[number] in used]
+    return ids, archived
+
+
 def _resolve(world: World, snapshot: Snapshot, lines: dict[JobId, _Line], result: Import) -> None:
     """Turn the words of `after` into ids; refuse lines that name what nobody knows."""
     known: dict[str, JobId | None] = {job: job for job in (*lines, *result.there)}
+    words = {word for line in lines.values() for word in line.draft.after} - known.keys()
+    known |= _exact(world, snapshot, words, result)
     for line in list(lines.values()):
         unknown = None
         found: list[JobId] = []
         for word in line.draft.after:
             if word not in known:
-                known[word] = _known(world, snapshot, word)
+                known[word] = _beginning(snapshot, word)
             job = known[word]
             unknown = word if job is None and unknown is None else unknown
             found += [job] if job is not None else []
@@ -198,19 +222,28 @@ def _resolve(world: World, snapshot: Snapshot, lines: dict[JobId, _Line], result
     _drop_followers(lines, result)
 
 
-def _known(world: World, snapshot: Snapshot, word: str) -> JobId | None:
-    """What a word names, live or in the archive as it was just read; None for nothing and for several."""
+def _exact(world: World, snapshot: Snapshot, words: set[str], result: Import) -> dict[str, JobId | None]:
+    """Of words, those that are the whole id of a live or an archived job, which goes before every other meaning; and
+    None for the id of a refused line, which must not be taken for the beginning of another."""
+    found: dict[str, JobId | None] = {refusal.id: None for refusal in result.refused if refusal.id in words}
+    asked = [JobId(word) for word in words if JOB_ID.fullmatch(word)]
+    found |= {job: job for job in world.store.archive(fresh=False).find(asked)}
+    return found | {job: job for job in asked if job in snapshot.jobs}
+
+
+def _beginning(snapshot: Snapshot, word: str) -> JobId | None:
+    """The live job whose branch or unique beginning this is; None for nothing and for several."""
     try:
         return find_job(snapshot.jobs, word).record.id
     except UsageError:
-        archived = world.store.archive(fresh=False).find((JobId(word),)) if JOB_ID.fullmatch(word) else {}
-        return next(iter(archived), None)
+        return None
 
 
 def _drop_followers(lines: dict[JobId, _Line], result: Import) -> None:
     """Lines that wait for a refused line are refused, too."""
     # The id of a refused line may be that of a good one: the first of two with the same.
-    gone = {JobId(refusal.id) for refusal in result.refused if refusal.id} - lines.keys() - set(result.there)
+    made = {*result.there, *(job.id for job in result.added)}
+    gone = {JobId(refusal.id) for refusal in result.refused if refusal.id} - lines.keys() - made
     waiting: dict[JobId, list[JobId]] = {}
     for line in lines.values():
         for dependency in line.after:
@@ -263,18 +296,22 @@ def _publish(world: World, snapshot: Snapshot, lines: list[_Line], result: Impor
         if lost > MAX_ROUNDS:
             raise too_busy(outcome.detail)
         snapshot = world.store.observe(snapshot.asked)
-        taken = {line.id for line in batch if line.id in snapshot.jobs}
-        lines[at:] = _without(lines[at:], taken, result)
+        lines[at:] = _without(lines[at:], snapshot, result)
         pause(world)
 
 
-def _without(rest: list[_Line], taken: set[JobId], result: Import) -> list[_Line]:
-    """What is left to add once somebody else has made jobs of the same ids meanwhile."""
-    if not taken:
-        return rest
-    kept = {line.id: line for line in rest if line.id not in taken}
+def _without(rest: list[_Line], snapshot: Snapshot, result: Import) -> list[_Line]:
+    """What is left to add once jobs of the same ids were made meanwhile: by somebody else, or by an earlier run of the
+    same file whose push arrived late (same title)."""
+    kept: dict[JobId, _Line] = {}
     for line in rest:
-        if line.id in taken:
+        seen = snapshot.jobs.get(line.id)
+        if seen is None:
+            kept[line.id] = line
+        elif seen.record.title == line.draft.title:
+            result.there.append(line.id)
+        else:
             result.refused.append(Refusal(line.number, line.id, "somebody made a job of this id meanwhile"))
-    _drop_followers(kept, result)
+    if len(kept) < len(rest):
+        _drop_followers(kept, result)
     return list(kept.values())
