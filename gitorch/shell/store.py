@@ -20,7 +20,7 @@ from gitorch.core.writes import ArchiveFold, EventCommit, NotesAppend, Outcome, 
 from gitorch.shell.archive import GitArchive, fold
 from gitorch.shell.gitcmd import NETWORK_TIMEOUT_S, NO_HOOKS, Git, GitResult, GitTimeoutError
 from gitorch.shell.notes import append_notes, read_notes
-from gitorch.shell.objects import read_files, write_files
+from gitorch.shell.objects import GitObjects, open_objects, read_files, write_files
 from gitorch.shell.push import judge_push, unreachable
 
 if TYPE_CHECKING:
@@ -222,8 +222,21 @@ class GitStore:
                 self._objects, new.base, new.lines, ident=self._ident, time_ms=new.time_ms, subject=new.subject
             )
         if isinstance(new, ArchiveFold):
-            return fold(self._objects, new, ident=self._ident, root=self._root())
+            return self._fold(new)
         return new
+
+    def _fold(self, wanted: ArchiveFold) -> Oid:
+        """About four objects a job: too many for a process each, also in a command that writes a handful otherwise (a
+        landing that archives in passing)."""
+        git_dir, root = self._git.git_dir, self._root()
+        if git_dir is None or not isinstance(self._objects, GitObjects):
+            return fold(self._objects, wanted, ident=self._ident, root=root)
+        object_format = "sha256" if self._objects.oid_bytes == 32 else "sha1"
+        objects = open_objects(self._git, git_dir, object_format, bulk=True)
+        try:
+            return fold(objects, wanted, ident=self._ident, root=root)
+        finally:
+            objects.close()
 
     def _no_files(self) -> Oid:
         """The empty tree, written once a process: most events have no payload."""

@@ -3,6 +3,7 @@ something wait for one that nobody finds any more (I3)."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +16,10 @@ from gitorch.core.plan_queue import BODY, Folding, plan_fold
 from gitorch.core.writes import ArchiveEntry, Outcome, OutcomeKind, Plan, RefUpdate
 from gitorch.engine.exchange import publish as publish_and_settle
 from gitorch.ports import Store
-from tests.contract.conftest import BranchesOnlySite, GitSite, Site
+from tests.contract.conftest import BranchesOnlySite, GitSite, Site, open_store
 from tests.contract.events import job_event, job_update, plan
 from tests.records import TIME_MS, a_job, oid
+from tests.support import git
 
 PUBLISHED, CONFLICT = OutcomeKind.PUBLISHED, OutcomeKind.CONFLICT
 A, B, C = JobId("a"), JobId("b"), JobId("c")
@@ -323,3 +325,16 @@ def test_what_was_seen_last_has_archived_dependencies_without_the_remote(bare: G
     assert set(snapshot.archived) == {A}
     bare.vanish()
     assert client.last_seen() == snapshot
+
+
+def test_a_sha256_repository_has_an_archive_like_any_other(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "--object-format=sha256", "sha256.git")
+    git(tmp_path, "init", "-q", "-b", "main", "--object-format=sha256", "clone")
+    git(tmp_path / "clone", "remote", "add", "origin", str(tmp_path / "sha256.git"))
+    site, client = GitSite(tmp_path), open_store(tmp_path / "clone")
+    first = finish(site, client, "a", branch="topic", head=None)
+    archived(site, client, first)
+    second = finish(site, client, "b", branch="topic", head=None)
+    tip = archived(site, client, second)
+    assert (len(tip), client.archive().of_branch("topic")) == (64, [first, second])
+    client.close()
