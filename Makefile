@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 # One more than there are cores: most of a test is waiting for processes.
 TEST_JOBS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 
-.PHONY: kill demo test check lint types unit bench docs man clean
+.PHONY: kill demo test check lint types unit bench fuzz docs man clean
 
 demo: $(STAMP)
 	@$(BIN)/git-orch demo
@@ -31,6 +31,9 @@ kill: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python -m bench $(PART)
+
+fuzz: $(STAMP)
+	@$(BIN)/python -m fuzz $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
 
 docs: $(STAMP)
 	$(BIN)/python docs/generate.py

@@ -11,8 +11,11 @@ import re
 
 MASK = "***"
 
-# git and curl end the authority of a URL at the first of `/ ? #` and take the last `@` before it; so does this.
-_USER_PART = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*)://([^\s/?#]*)@")
+# git and curl end the authority of a URL at the first of `/ ? #` and take the last `@` before it; so does this. The
+# scheme is looked at afterwards: a pattern that begins with one takes the square of the length of `a.a.a.a`.
+_USER_PART = re.compile(r"://([^\s/?#]*)@")
+_SCHEME = re.compile(r"[A-Za-z0-9+.-]*\Z")
+_SCHEME_LIMIT = 40
 _SECRET_PARAMETER = re.compile(
     r"(?i)([?&#](?:[a-z0-9_-]*(?:token|secret|password|signature)|api_?key|auth|sig)=)[^&\s#'\"<>]+"
 )
@@ -27,8 +30,8 @@ def mask_urls(text: str) -> str:
 
 
 def _masked(match: re.Match[str]) -> str:
-    scheme, user = match[1], match[2]
-    if scheme.lower() not in _NAMES_ARE_PUBLIC:
-        return f"{scheme}://{MASK}@"
-    name, colon, _ = user.partition(":")
-    return f"{scheme}://{name}{colon and ':' + MASK}@"
+    scheme = _SCHEME.search(match.string[max(0, match.start() - _SCHEME_LIMIT) : match.start()])
+    if scheme is None or scheme[0].lower() not in _NAMES_ARE_PUBLIC:
+        return f"://{MASK}@"
+    name, colon, _ = match[1].partition(":")
+    return f"://{name}{colon and ':' + MASK}@"

@@ -20,7 +20,8 @@ _WIDE = re.compile(
     "\uff00-\uff60\uffe0-\uffe6\u231a\u231b\u23e9-\u23f3\u25fd\u25fe\u2614-\u27bf\u2b1b-\u2b55"
     "\U00016fe0-\U00018cff\U0001b000-\U0001b2ff\U0001f000-\U0001faff\U00020000-\U0003fffd]"
 )
-_BREAK = re.compile(r" *[\t\n\v\f\r][ \t\n\v\f\r]*")
+# Runs of blanks, looked at once each: a pattern that asks for a break inside of one takes the square of its length.
+_BLANKS = re.compile(r"[ \t\n\v\f\r]+")
 
 ELLIPSIS = "…"
 
@@ -75,7 +76,8 @@ def one_line(text: str, limit: int, fallback: str = "(no title)") -> str:
     """A legal title or reason made of any text: one escaped line of 1 to `limit` characters without spaces around it.
     Line breaks and tabs become one space. Text without anything to show becomes `fallback`."""
     assert limit >= 1, "a line has at least one character"
-    line = escape(_BREAK.sub(" ", text).strip(" ")).strip() or fallback
+    unbroken = _BLANKS.sub(lambda run: " " if run[0].strip(" ") else run[0], text)
+    line = escape(unbroken.strip(" ")).strip() or fallback
     return line if len(line) <= limit else line[: limit - 1].rstrip() + ELLIPSIS
 
 

@@ -15,7 +15,7 @@ from gitorch.core.errors import OrchError
 from gitorch.core.graph import closing_path
 from gitorch.core.model import JobId, Snapshot
 from gitorch.core.states import FINAL
-from gitorch.engine.exchange import MAX_ROUNDS, pause, too_busy
+from gitorch.engine.exchange import MAX_ROUNDS, pause, require_readable, too_busy
 from gitorch.engine.world import World
 
 
@@ -39,6 +39,7 @@ def settled_snapshot(world: World, branches: Iterable[str] = ()) -> Snapshot:
     before = world.store.observe(wanted)
     for _ in range(MAX_ROUNDS):
         now = world.store.observe(wanted)
+        require_readable(now, world.namespace.graph, "the dependency graph")
         same = (before.graph and before.graph.oid) == (now.graph and now.graph.oid)
         if same and _agrees(now):
             return now

@@ -91,5 +91,5 @@ def _read(path: Path) -> tuple[list[Oid], frozenset[str]]:
     try:
         said = json.loads(path.read_text("ascii"))
         return [Oid(commit) for commit in said["known"]], frozenset(said["folders"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return [], frozenset()

@@ -49,8 +49,11 @@ class CloneMemory:
         path = self._seen / escape_target(ref)
         now_s, boot = self._clock.boot_s(), self._clock.boot_id()
         known = _read_json(path)
-        if known.get("oid") == oid and known.get("boot") == boot and isinstance(known.get("since_s"), int | float):
-            return max(0.0, now_s - float(known["since_s"]))
+        since_s = known.get("since_s")
+        same = known.get("oid") == oid and known.get("boot") == boot
+        # Anything else is not a time of this boot; an infinite one would make every lease a dead one.
+        if same and isinstance(since_s, int | float) and 0.0 <= since_s <= now_s:
+            return now_s - float(since_s)
         _write(path, json.dumps({"oid": oid, "boot": boot, "since_s": now_s}))
         return 0.0
 
@@ -163,7 +166,7 @@ class CloneMemory:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -7,10 +7,12 @@ multi-ref update); the push settles that.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gitorch.core.errors import DamagedError
 from gitorch.core.gitobjects import ROOT_MESSAGE, decode_commit, encode_commit, event_parents, root_commit
 from gitorch.core.model import OID, DiaryEntry, Oid, Snapshot
 from gitorch.core.names import NOTES, Mirror, branch_of, is_branch_name
@@ -227,7 +229,14 @@ class GitStore:
 
     def _fold(self, wanted: ArchiveFold) -> Oid:
         """About four objects a job: too many for a process each, also in a command that writes a handful otherwise (a
-        landing that archives in passing)."""
+        landing that archives in passing). Raises DamagedError for an archive that is no commit: it reads as none."""
+        name = self.mirror.namespace.archive
+        kind = self._git.run("cat-file", "-t", self.mirror.local_name(name), ok=()).text()
+        if kind not in ("", "commit"):
+            raise DamagedError(
+                f"the archive cannot be read, so it is left alone ({name}: it is a {kind}, not an event)",
+                hint="git orch doctor",
+            )
         git_dir, root = self._git.git_dir, self._root()
         if git_dir is None or not isinstance(self._objects, GitObjects):
             return fold(self._objects, wanted, ident=self._ident, root=root)
@@ -301,7 +310,7 @@ class GitStore:
         out = self._git.run(*command, stdin=names + b"--\n", ok=()).out if names else b""
         parts = out.decode("utf-8", "replace").split("\x00")
         return [
-            DiaryEntry(Oid(oid.strip()), who, int(time_s) * 1000 if time_s.isdigit() else 0, message)
+            DiaryEntry(Oid(oid.strip()), who, _time_ms(time_s), message)
             for oid, who, time_s, message in zip(parts[::4], parts[1::4], parts[2::4], parts[3::4], strict=False)
             if message.strip() != ROOT_MESSAGE.strip()
         ]
@@ -364,6 +373,11 @@ def _message(ref: _Listed) -> bytes | None:
         return decode_commit(ref.data).message if ref.kind == "commit" else None
     except ValueError:
         return None
+
+
+def _time_ms(seconds: str) -> int:
+    """The date of a commit; 0 for one that is no date: anybody may have written it."""
+    return int(seconds) * 1000 if re.fullmatch(r"[0-9]{1,11}", seconds) else 0
 
 
 def _mirror_line(name: str, oid: Oid | None) -> str:
