@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "gitorch"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
-BENCHES = sorted((ROOT / "bench").rglob("*.py"))
+BENCHES = sorted(path for name in ("bench", "fuzz") for path in (ROOT / name).rglob("*.py"))
 
 FUNCTION_LINES = 60
 FILE_LINES = 400
@@ -79,6 +79,7 @@ STARTS_A_PROCESS = (
 )
 PROCESS_STARTERS = {
     "gitorch/shell/gitcmd.py": "git, and only here",
+    "gitorch/shell/hookfiles.py": "a hook of ours, which `git orch hooks run` becomes",
     "gitorch/shell/session.py": "the shell command of a gate",
     "gitorch/shell/system.py": "sysctl, where the name of the boot is no file",
     "gitorch/demo/stage.py": "what is typed in the demonstration",

@@ -41,9 +41,17 @@ _LEASE = (
     ("break", "Free it when its holder is dead"),
 )
 
+_HOOKS = (
+    ("install", "Install the hooks, or bring them up to date"),
+    ("uninstall", "Take them away, and put back what was there"),
+    ("status", "Say which are installed and current"),
+    ("run", "Be a hook, for another hook that calls this"),
+)
+
 COMMANDS = (
     Command("init", "set up", "Tell this clone its remote, target and gate"),
     Command("doctor", "set up", "Check this repository and its remote"),
+    Command("hooks", "set up", "Install hooks in a clone or on a server", subcommands=_HOOKS),
     Command("demo", "set up", "Show the whole thing in a throw-away repository"),
     Command("completion", "set up", "Print a completion script for bash, zsh or fish"),
     Command("add", "hand out work", "Describe work that somebody is to do"),

@@ -280,10 +280,10 @@ def read_trailers(message: bytes) -> dict[str, str]:
     if len(message) > MESSAGE_LIMIT:
         raise MalformedError("it is too long")
     try:
-        text = message.decode("utf-8")
+        # Only the record itself: what stands above it is for people, and shown with its faults.
+        lines = message.removesuffix(b"\n").rpartition(b"\n\n")[2].decode("utf-8").split("\n")
     except UnicodeDecodeError:
         raise MalformedError("it is not UTF-8") from None
-    lines = text.removesuffix("\n").rpartition("\n\n")[2].split("\n")
     # The format comes first: nothing else of a newer one can be expected to parse.
     _check_format(lines[0])
     trailers: dict[str, str] = {}

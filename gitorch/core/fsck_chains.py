@@ -19,10 +19,9 @@ from gitorch.core.codec import (
 )
 from gitorch.core.errors import DamagedError
 from gitorch.core.gitobjects import ROOT_MESSAGE
-from gitorch.core.lease import LeaseEvent
-from gitorch.core.model import GraphEdit, Job, JobId, Lease, Oid, Seen, Slot, Snapshot, Worker
+from gitorch.core.model import Job, JobId, Oid, Seen, Snapshot
 from gitorch.core.names import Namespace
-from gitorch.core.states import TRANSITIONS, Event
+from gitorch.core.steps import graph_step, job_step, lease_step, slot_step, worker_step
 
 
 class Severity(Enum):
@@ -124,73 +123,11 @@ def _is_root(commit: Commit) -> bool:
     return commit.message.strip() == ROOT_MESSAGE.strip().encode()
 
 
-def _job_step(before: Decoded[Job] | None, event: Decoded[Job]) -> str:
-    try:
-        word = Event(event.event)
-    except ValueError:
-        return "nothing of this name can happen to a job"
-    state = None if before is None else before.record.state
-    after = TRANSITIONS.get((state, word))
-    if after is None:
-        return "it cannot begin a job" if state is None else f"it cannot happen to a job that is {state.value}"
-    if event.record.state not in after:
-        return f"it leads to {after[0].value}, not to {event.record.state.value}"
-    if before is not None and event.record.id != before.record.id:
-        return f"it changes the id from {before.record.id} to {event.record.id}"
-    return ""
-
-
-def _lease_step(before: Decoded[Lease] | None, event: Decoded[Lease]) -> str:
-    known = {word.value for word in LeaseEvent}
-    if event.event not in known:
-        return "nothing of this name can happen to a lease"
-    taken = event.event == LeaseEvent.ACQUIRE.value
-    if before is None:
-        return "" if taken else "a lease begins with being acquired"
-    old, new = before.record, event.record
-    if new.target != old.target:
-        return "it changes the target"
-    if new.epoch < old.epoch:
-        return f"the epoch falls from {old.epoch} to {new.epoch}"
-    if not taken and new.epoch != old.epoch:
-        return f"the epoch rises from {old.epoch} to {new.epoch} without being acquired"
-    if taken and new.epoch == old.epoch:
-        return f"it is acquired, and the epoch stays at {old.epoch}"
-    if not taken and new.held and (not old.held or new.token != old.token):
-        return "it changes hands without being acquired"
-    return ""
-
-
-def _worker_step(before: Decoded[Worker] | None, event: Decoded[Worker]) -> str:
-    if event.event not in ("start", "beat", "leave"):
-        return "nothing of this name can happen to a worker"
-    if before is not None and event.record.id != before.record.id:
-        return "it changes the worker's id"
-    return ""
-
-
-def _slot_step(before: Decoded[Slot] | None, event: Decoded[Slot]) -> str:
-    if event.event not in ("take", "free"):
-        return "nothing of this name can happen to a slot"
-    if event.record.held != (event.event == "take"):
-        return "the slot is not in the state that the event leads to"
-    if before is None:
-        return "" if event.event == "take" else "a slot begins with being taken"
-    return "it changes the number" if event.record.number != before.record.number else ""
-
-
-def _graph_step(before: Decoded[GraphEdit] | None, event: Decoded[GraphEdit]) -> str:
-    edits = 0 if before is None else before.record.edits
-    if event.event != "edges":
-        return "nothing of this name can happen to the graph"
-    return "" if event.record.edits == edits + 1 else f"edit {event.record.edits} follows edit {edits}"
-
-
-_JOB = _Kind(decode_job, _job_step)
-_LEASE = _Kind(decode_lease, _lease_step)
-_WORKER = _Kind(decode_worker, _worker_step)
-_SLOT = _Kind(decode_slot, _slot_step)
-_GRAPH = _Kind(decode_graph, _graph_step)
+_JOB = _Kind(decode_job, job_step)
+_LEASE = _Kind(decode_lease, lease_step)
+_WORKER = _Kind(decode_worker, worker_step)
+_SLOT = _Kind(decode_slot, slot_step)
+_GRAPH = _Kind(decode_graph, graph_step)
 _PROMISE: Mapping[Callable[[bytes], Decoded[Any]], str] = {
     decode_job: "I3",
     decode_lease: "I5",

@@ -25,6 +25,8 @@ _LOST = re.compile(
 _STUCK = re.compile(
     r"cannot lock ref .*(?:File name too long|; cannot create|Permission denied|Read-only file system|No space left)"
 )
+# Our own hook looks at the old values before git locks the refs: a race that is lost there is no refusal.
+_LATE = re.compile(r"^remote: git orch refuses .*\[stale\]\s*$", re.MULTILINE)
 _DONE = frozenset(" +*-")
 _UNPACK = "remote unpack failed: "
 _HINTS = (
@@ -113,6 +115,8 @@ def _judge_rejection(rejected: list[RefStatus], result: GitResult) -> tuple[Outc
     said = result.error_text()
     if len(lost) == len(leaders) and "Working directory has" not in said and not _STUCK.search(said):
         return OutcomeKind.CONFLICT, _lock_trouble(said) or reasons
+    if _LATE.search(said):
+        return OutcomeKind.CONFLICT, "somebody else was faster"
     refs = tuple(status.name for status in leaders)
     raise RefusedError(_refusal(leaders, said), hint=_refusal_hint(reasons + said), refs=refs)
 
@@ -124,8 +128,10 @@ def _lock_trouble(said: str) -> str | None:
 
 
 def _reason(summary: str) -> str:
-    match = re.search(r"\((.*)\)\s*$", summary)
-    return match[1] if match else summary
+    """What stands in the brackets at the end. Not by a pattern, which takes the square of a row of brackets."""
+    text = summary.rstrip()
+    at = text.find("(")
+    return text[at + 1 : -1] if at >= 0 and text.endswith(")") else summary
 
 
 def _refusal(leaders: list[RefStatus], said: str) -> str:

@@ -140,7 +140,7 @@ def test_however_many_edit_the_graph_at_once_it_stays_without_a_cycle(remote: Re
 
     with ThreadPoolExecutor(8) as pool:
         runs = [run for found in pool.map(edit, range(8)) for run in found]
-    assert {run.status for run in runs} <= {0, 13}, [run.said() for run in runs]
+    assert {run.status for run in runs} <= {0, 13}, "\n".join(run.said() for run in runs)
     assert any(run.status == 13 for run in runs), "these sixteen edges cannot all stand"
     edges = after(clone)
     assert on_cycles(edges) == frozenset()

@@ -49,5 +49,30 @@ def test_ordinary_pushes_and_git_orch_itself_pass(tmp_path: Path) -> None:
     assert remote.ref("refs/notes/orch") is not None
 
 
+def test_a_target_is_not_pushed_by_hand_wherever_its_name_is_known_from(tmp_path: Path) -> None:
+    remote, clone = hooked(tmp_path)
+    by_hand = ("push", "origin", "b1:main")
+    assert try_git(clone.path, "push", "--dry-run", *by_hand[1:]).status == 0, "nothing says that it is a target"
+    clone.orch("land", "b1")
+    before = remote.refs("refs/heads")
+    clone.git("fetch", "-q", "origin")
+    for known in ("lease", "config"):
+        if known == "config":
+            clone.git("config", "orch.target", "main")
+        run = try_git(clone.path, "push", "origin", "+b2:main")
+        assert run.status != 0 and "git orch submit" in run.err, known
+        assert try_git(clone.path, "push", "origin", ":main").status != 0, known
+    assert remote.refs("refs/heads") == before
+
+
+def test_the_gitorch_of_the_remotes_main_branch_names_targets_and_a_new_one_may_be_made(tmp_path: Path) -> None:
+    remote, clone = hooked(tmp_path)
+    clone.git("switch", "-q", "main")
+    clone.commit({".gitorch": "[orch]\n\ttarget = release\n"}, "Name a target")
+    clone.git("push", "-q", "origin", "main", "main:release")
+    assert try_git(clone.path, "push", "origin", "b1:release").status != 0
+    assert remote.tip("release") == remote.tip("main")
+
+
 def test_it_is_plain_posix_shell() -> None:
     assert subprocess.run(["dash", "-n", str(HOOK)], check=False).returncode == 0
