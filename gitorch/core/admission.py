@@ -56,7 +56,8 @@ class View(Protocol):
         """A commit, taken apart. Raises ValueError for what git itself would not write."""
 
     def files(self, tree: Oid) -> Mapping[bytes, tuple[str, int]]:
-        """Every entry below a tree by its path: mode, and size (0 for what is not a blob)."""
+        """Every entry below a tree by its path: mode, and size (0 for what is not a blob). Raises ValueError for a tree
+        that cannot be read."""
 
     def at(self, commit: Oid, path: str) -> Oid | None:
         """What a commit has at a path."""
@@ -199,9 +200,13 @@ def _commit(view: View, change: Change) -> CommitParts:
     if size > 2 * MESSAGE_LIMIT:
         raise RefusalError("size", change.ref, "the commit is too large")
     try:
-        return view.commit(change.new)
+        commit = view.commit(change.new)
     except ValueError:
         raise RefusalError("kind", change.ref, "the commit is malformed") from None
+    if b"\0" in commit.message:
+        # Git itself and every shell see only what stands before it.
+        raise RefusalError("kind", change.ref, "the commit is malformed")
+    return commit
 
 
 def _check_scratch(push: Push, change: Change, commit: CommitParts) -> None:
@@ -260,7 +265,10 @@ def _check_parents(push: Push, change: Change, commit: CommitParts, event: Decod
 def _check_files(push: Push, change: Change, commit: CommitParts) -> None:
     if commit.tree == push.rules.empty_tree:
         return
-    files = push.view.files(commit.tree)
+    try:
+        files = push.view.files(commit.tree)
+    except ValueError:
+        raise RefusalError("files", change.ref, "its files cannot be read") from None
     if len(files) > MAX_FILES or any(mode != "100644" or size > FILE_LIMIT for mode, size in files.values()):
         raise RefusalError("files", change.ref, "its files are too many, too large, or no plain files")
 

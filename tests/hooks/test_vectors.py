@@ -1,0 +1,71 @@
+"""Every vector, judged in Python and by the hook under each shell: they must agree with what is written
+there, and so with each other."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.hooks import (
+    vectors_archive,
+    vectors_jobs,
+    vectors_landing,
+    vectors_notes,
+    vectors_records,
+    vectors_state,
+)
+from tests.hooks.vectors import VECTORS, Vector
+from tests.hooks.world import SHELLS, World
+
+assert all((vectors_archive, vectors_jobs, vectors_landing, vectors_notes, vectors_records, vectors_state))
+WORDS = frozenset(
+    [
+        "stale",
+        "unknown-ref",
+        "deletion",
+        "kind",
+        "size",
+        "scratch",
+        "format",
+        "name",
+        "damaged",
+        "parents",
+        "files",
+        "step",
+        "archived",
+        "graph",
+        "landed",
+        "slot",
+        "cycle",
+        "archive",
+        "notes",
+        "target-deleted",
+        "target-created",
+        "not-fast-forward",
+        "no-landing",
+        "no-lease",
+        "base",
+        "untested",
+        "not-green",
+        "gate",
+        "no-job",
+        "too-many",
+    ]
+)
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
+def test_a_push_is_judged_alike_everywhere(vector: Vector, tmp_path: Path) -> None:
+    world = World(tmp_path / "server.git")
+    vector.build(world)
+    found = {"python": world.python()}
+    for shell, (program, *_) in SHELLS.items():
+        if shutil.which(program) is not None:
+            found[shell] = world.shell(shell)
+    assert set(found.values()) == {vector.word}, found
+
+
+def test_there_is_a_vector_for_every_word() -> None:
+    assert {vector.word for vector in VECTORS} == WORDS | {""}
