@@ -6,13 +6,17 @@ STAMP  := $(VENV)/.installed
 # One more than there are cores: most of a test is waiting for processes.
 TEST_JOBS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 
-.PHONY: kill demo test check lint types unit bench fuzz docs man clean
+.PHONY: kill demo test test-guarded check lint types unit bench fuzz docs man clean
 
 demo: $(STAMP)
 	@$(BIN)/git-orch demo
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(TEST_JOBS) tests
+
+# Landings, claims, recovery and all the rest, with the server's hook in front of every remote.
+test-guarded: $(STAMP)
+	ORCH_TEST_GUARDED=1 $(BIN)/python -m pytest -n $(TEST_JOBS) tests/git
 
 check: lint types unit
 

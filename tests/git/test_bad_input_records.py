@@ -174,6 +174,7 @@ def test_notes_that_are_no_notes_stop_landing_and_are_not_overwritten(tmp_path: 
         assert NOTES in clone.orch("doctor", check=1).out
 
 
+@pytest.mark.unguarded
 def test_notes_of_strangers_are_kept_and_believed_only_where_they_are_verdicts(tmp_path: Path) -> None:
     remote, clone, _ = with_record(tmp_path)
     tree = remote.git("rev-parse", "b1^{tree}")

@@ -34,6 +34,7 @@ def test_a_repository_without_commits_says_that_one_is_needed(tmp_path: Path) ->
     assert "hint: git orch init" in clone.orch("init").err
 
 
+@pytest.mark.unguarded
 def test_an_empty_remote_says_how_to_make_the_target(tmp_path: Path) -> None:
     remote = empty_remote(tmp_path)
     clone = remote.clone("a")

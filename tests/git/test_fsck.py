@@ -16,6 +16,8 @@ from tests.git.landing import project
 from tests.git.planted import NAMES, TIME_MS, claimed, plant, put, queued, slot, token, worker
 from tests.support import Clone, Remote
 
+pytestmark = pytest.mark.unguarded
+
 
 @pytest.fixture
 def remote(tmp_path: Path) -> Remote:

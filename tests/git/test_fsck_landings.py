@@ -14,6 +14,8 @@ from tests.git.landing import project
 from tests.git.planted import NAMES, TIME_MS, plant, put, queued
 from tests.support import Clone, Remote
 
+pytestmark = pytest.mark.unguarded
+
 
 @pytest.fixture
 def remote(tmp_path: Path) -> Remote:

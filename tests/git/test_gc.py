@@ -190,6 +190,7 @@ def test_a_fold_that_is_killed_anywhere_loses_nothing(tmp_path: Path) -> None:
     assert archived(remote) == ids
 
 
+@pytest.mark.unguarded
 def test_the_refs_of_workers_that_left_or_died_are_dropped(tmp_path: Path) -> None:
     remote = project(tmp_path)
     clone = remote.clone("a")

@@ -124,6 +124,7 @@ def test_failures_are_a_sentence_and_a_hint(tmp_path: Path) -> None:
     cli(clone, "uninstall")
 
 
+@pytest.mark.unguarded
 def test_a_server_by_command_and_what_to_configure_there(tmp_path: Path) -> None:
     remote, clone = make_remote(tmp_path), make_alone(tmp_path)
     config = git(remote.path, "config", "--list", "--local")

@@ -26,6 +26,8 @@ from tests.git.prepared import submitted
 from tests.git.refusals import JOBS, record
 from tests.support import Remote
 
+pytestmark = pytest.mark.unguarded
+
 ARCHIVE = f"{NAMESPACE}/archive"
 NOTES = "refs/notes/orch"
 FILE, FOLDER, LINK, MODULE = b"100644", b"40000", b"120000", b"160000"

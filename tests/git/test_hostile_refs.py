@@ -23,6 +23,8 @@ from tests.git.prepared import submitted
 from tests.git.refusals import JOBS
 from tests.support import Clone, Remote, try_git
 
+pytestmark = pytest.mark.unguarded
+
 
 def prepared(tmp_path: Path) -> tuple[Remote, Clone, bytes]:
     """Job one is submitted, b2 is not; and the message of the job's last event."""

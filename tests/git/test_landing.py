@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.git.landing import (
     add_branches,
     assert_main_is_green,
@@ -476,6 +478,7 @@ def test_a_verdict_from_elsewhere_spares_the_gate(tmp_path: Path) -> None:
     assert gate_runs(log) == []
 
 
+@pytest.mark.unguarded
 def test_retry_tests_a_red_job_again_at_the_same_head(tmp_path: Path) -> None:
     remote = project(tmp_path)
     clone = remote.clone("a")

@@ -164,6 +164,7 @@ def test_the_slot_of_a_dead_claim_comes_free_with_it(tmp_path: Path) -> None:
     assert slot(clone).job == name
 
 
+@pytest.mark.unguarded
 def test_a_slot_that_no_claim_has_comes_free_after_a_while(tmp_path: Path) -> None:
     remote = project(tmp_path)
     clone = remote.clone("a")
@@ -177,6 +178,7 @@ def test_a_slot_that_no_claim_has_comes_free_after_a_while(tmp_path: Path) -> No
     assert slot(clone, 1).held is False and slot(clone, 2).job == holder
 
 
+@pytest.mark.unguarded
 def test_a_job_whose_attempts_are_used_up_is_failed(tmp_path: Path) -> None:
     clone = project(tmp_path).clone("a")
     clone.git("config", "orch.maxAttempts", "2")

@@ -14,6 +14,8 @@ from tests.git.landing import lease, project, project_alone
 from tests.git.test_gc import finished, live
 from tests.support import Clone, Remote, try_git
 
+pytestmark = pytest.mark.unguarded
+
 STATE = ("refs/orch/", "refs/notes/")
 
 
