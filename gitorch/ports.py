@@ -89,6 +89,17 @@ class Store(Protocol):
         """The notes on these objects as the snapshot has them; objects without a note are left out."""
 
 
+class Trust(Protocol):
+    """Whether what others published may be acted upon, where signatures are required (orch.requireSigned)."""
+
+    def distrust(self, snapshot: Snapshot, seen: Seen[Job]) -> str:
+        """Why the events of a job are not those of people who may publish them; empty when they are, or when nobody
+        need sign. Raises UsageError when the allowed signers cannot be read."""
+
+    def trusted_note(self, snapshot: Snapshot, target: str, noted: Oid) -> bool:
+        """Whether the note on an object, as the snapshot has it, was written by one who may record verdicts."""
+
+
 class Checkouts(Protocol):
     """What the user has checked out, where the repository is its own remote and a push would move it."""
 

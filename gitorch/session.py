@@ -23,8 +23,9 @@ from gitorch.shell.system import RealClock, RealRandom, describe_holder
 
 if TYPE_CHECKING:
     from gitorch.engine.world import World
-    from gitorch.ports import CatchUp, GateRunner, Reporter
+    from gitorch.ports import CatchUp, GateRunner, Reporter, Trust
     from gitorch.shell.runner import Display
+    from gitorch.shell.signatures import SignatureReader, SigningPolicy
 
 
 class SilentReporter:
@@ -82,7 +83,34 @@ class Session:
             namespace=self.mirror.namespace,
             holder=describe_holder(),
             missing_holds=self.settings.missing_holds,
+            trust=self.trust(),
         )
+
+    def trust(self) -> Trust:
+        """Judges signatures by the rules of the target of each job, with what this clone is told in addition."""
+        from gitorch.shell.signatures import GitTrust
+
+        return GitTrust(self.signature_reader(), self.signing_policy().rules, self.repository.git)
+
+    def signature_reader(self) -> SignatureReader:
+        from gitorch.shell.signatures import SignatureReader
+
+        return SignatureReader(self.repository.git, RealClock())
+
+    def signing_policy(self) -> SigningPolicy:
+        """Which signatures a target wants."""
+        from gitorch.shell.policy import GitPolicy
+        from gitorch.shell.signatures import SigningPolicy
+
+        git = self.repository.git
+        return SigningPolicy(git, GitPolicy(git, self.objects, self.repository.config), self.settings)
+
+    def root(self) -> Oid:
+        """The id of the constant commit that all chains begin with."""
+        from gitorch.core.gitobjects import object_id, root_commit
+
+        kind = self.repository.object_format
+        return object_id("commit", root_commit(object_id("tree", b"", kind)), kind)
 
     def gate_runner(self, display: Display | None = None) -> GateRunner:
         """Runs gates in a private worktree of this repository; `display` shows people what runs."""
@@ -102,6 +130,7 @@ def open_session(
     name = choose_remote(repository, remote)
     mirror = Mirror(name, Settings(repository.config).namespace)
     objects = open_objects(repository.git, repository.git_dir, repository.object_format, bulk=bulk)
+    chosen = choose_target(repository, name, target)
     store = GitStore(
         repository.git,
         mirror,
@@ -111,8 +140,21 @@ def open_session(
         clock=RealClock(),
         random=RealRandom(),
         seen=LastSeen(repository.orch_dir, name, mirror.namespace),
+        signs=lambda: _signs(repository, name, mirror, chosen),
     )
-    return Session(repository, name, choose_target(repository, name, target), mirror, objects, store)
+    return Session(repository, name, chosen, mirror, objects, store)
+
+
+def _signs(repository: Repository, remote: str, mirror: Mirror, target: str) -> bool:
+    """Whether events are signed here: because this clone wants to (orch.sign), or because the target's rules do."""
+    settings = Settings(repository.config)
+    if settings.text("orch.sign") is not None:
+        return settings.flag("orch.sign", False)
+    if settings.text("orch.requireSigned") is not None:
+        return settings.flag("orch.requireSigned", False)
+    from gitorch.shell.signatures import shared_wish
+
+    return shared_wish(repository.git, remote, mirror, target)
 
 
 class _LateCatchUp:

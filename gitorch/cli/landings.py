@@ -23,6 +23,7 @@ _CODES = {
     LandEnd.LOST: "lost",
     LandEnd.GONE: "usage",
     LandEnd.BROKEN: "failed",
+    LandEnd.UNTRUSTED: "refused",
 }
 
 TAIL_LINES = 15
@@ -141,6 +142,8 @@ def _hint(result: LandResult, target: str, onto: str) -> str:
             return f"git orch why {job.id}"
         case LandEnd.BROKEN:
             return "git fetch, then git orch doctor"
+        case LandEnd.UNTRUSTED:
+            return f"git orch log {job.id} --show-signature (who may, and trusts the branch, submits it again)"
 
 
 def all_landings(results: Sequence[LandResult], target: str, onto: str, *, waited: bool) -> Answer:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -25,6 +26,11 @@ class TreeEntry:
     @property
     def is_tree(self) -> bool:
         return self.mode == TREE_MODE
+
+
+def object_id(kind: str, data: bytes, object_format: str = "sha1") -> Oid:
+    """The id that git gives to an object."""
+    return Oid(hashlib.new(object_format, f"{kind} {len(data)}".encode() + b"\x00" + data).hexdigest())
 
 
 def encode_tree(entries: Iterable[TreeEntry]) -> bytes:

@@ -123,7 +123,7 @@ def _epoch(word: LeaseEvent, old: Lease, new: Lease) -> str:
         return f"the epoch falls from {old.epoch} to {new.epoch}"
     if word is LeaseEvent.ACQUIRE:
         return "" if new.epoch == old.epoch + 1 else f"it is acquired, and epoch {old.epoch} becomes {new.epoch}"
-    return "" if new.epoch == old.epoch else f"epoch {old.epoch} becomes {new.epoch} without being acquired"
+    return "" if new.epoch == old.epoch else f"the epoch rises from {old.epoch} to {new.epoch} without being acquired"
 
 
 def _hands(word: LeaseEvent, old: Lease, new: Lease) -> str:

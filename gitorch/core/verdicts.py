@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from gitorch.core.model import JOB_ID, OID, Color, JobId, LandingRecord, Oid, Verdict
 from gitorch.core.times import format_time, parse_time
@@ -123,6 +124,33 @@ def _landing(line: str) -> LandingRecord | None:
         branch=values.get("branch"),
         gate=None if gate is None else Oid(gate),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Bypass:
+    """A push that a server let through against the rules: one line of the note on the constant root. `old` and `new`
+    are None where there was, or is, nothing."""
+
+    time_ms: int
+    ref: str
+    old: Oid | None
+    new: Oid | None
+    by: str
+    reason: str
+
+
+def parse_bypasses(note: str) -> list[Bypass]:
+    """All well-formed bypasses of a note, in its order."""
+    return [bypass for bypass in map(_bypass, note[-NOTE_LIMIT:].splitlines()) if bypass is not None]
+
+
+def _bypass(line: str) -> Bypass | None:
+    parsed = _parse(line)
+    if parsed is None or parsed[1] != "bypass" or not parsed[2].get("ref"):
+        return None
+    time_ms, _, values = parsed
+    old, new = (Oid(word) if OID.fullmatch(word := values.get(key, "")) else None for key in ("old", "new"))
+    return Bypass(time_ms, values["ref"], old, new, values.get("by", ""), values.get("reason", ""))
 
 
 def verdict_for(note: str | None, tree: Oid, gate: Oid) -> Verdict | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from gitorch.core.errors import OrchError, UsageError
+from gitorch.core.errors import OrchError, RefusedError, UsageError
 from gitorch.core.model import JOB_ID, Derived, Job, JobId, Seen, Snapshot, State
 from gitorch.core.observation import advance
 from gitorch.core.plan_queue import Claim, has_claim, own_token, plan_claim, plan_leave
@@ -126,15 +126,15 @@ def _choose(world: World, wish: ClaimWish, snapshot: Snapshot, lost: int) -> See
     if wish.job is not None:
         return _named(world, wish, snapshot, wish.job)
     ready = to_claim(snapshot, wish.target, missing_holds=world.missing_holds)
-    taken = pick(
-        [seen.record for seen in ready if wish.accept(seen.record)],
-        wish.worker,
-        _others(snapshot, wish.worker),
-        lost,
-    )
-    if taken is None:
-        return ClaimResult(end=ClaimEnd.NOTHING, snapshot=snapshot, reason=f"nothing is ready on {wish.target}")
-    return snapshot.jobs[taken.id]
+    left = [seen.record for seen in ready if wish.accept(seen.record)]
+    while (taken := pick(left, wish.worker, _others(snapshot, wish.worker), lost)) is not None:
+        seen = snapshot.jobs[taken.id]
+        stranger = world.trust.distrust(snapshot, seen)
+        if not stranger:
+            return seen
+        world.reporter.say(f"{taken.id} is passed over: {stranger}")
+        left.remove(taken)
+    return ClaimResult(end=ClaimEnd.NOTHING, snapshot=snapshot, reason=f"nothing is ready on {wish.target}")
 
 
 def _named(world: World, wish: ClaimWish, snapshot: Snapshot, word: str) -> Seen[Job] | ClaimResult:
@@ -142,6 +142,9 @@ def _named(world: World, wish: ClaimWish, snapshot: Snapshot, word: str) -> Seen
         require_readable(snapshot, world.namespace.job(JobId(word)), f"the job {word}")
     seen = find_any(world, snapshot, word)
     job = seen.record
+    stranger = world.trust.distrust(snapshot, seen)
+    if stranger:
+        raise RefusedError(f"job {job.id} is not claimed: {stranger}", hint=f"git orch log {job.id} --show-signature")
     if job.state is State.CLAIMED:
         return _held(world, snapshot, seen)
     if job.state not in CLAIMABLE:

@@ -30,10 +30,11 @@ class Tested:
     fresh: tuple[Verdict, ...] = ()
 
 
-def known_verdict(world: World, snapshot: Snapshot, tree: Oid, gate: Gate) -> tuple[Verdict | None, bool]:
-    """The verdict in force for a tree, and whether it is noted on the remote already."""
+def known_verdict(world: World, snapshot: Snapshot, tree: Oid, gate: Gate, target: str) -> tuple[Verdict | None, bool]:
+    """The verdict in force for a tree, and whether it is noted on the remote already. One that was noted by somebody
+    who may not is none."""
     noted = verdict_for(world.store.notes(snapshot, [tree]).get(tree), tree, gate.digest)
-    if noted is not None:
+    if noted is not None and world.trust.trusted_note(snapshot, target, tree):
         return noted, True
     return world.memory.verdict(tree, gate.digest), False
 
@@ -42,7 +43,7 @@ def try_candidate(
     world: World, hold: Hold, snapshot: Snapshot, gate: Gate, candidate: Candidate, job: JobId | None, target: str
 ) -> Tested:
     """A green verdict that is known ends it; otherwise the gate runs, with the lease kept alive meanwhile."""
-    known, noted = known_verdict(world, snapshot, candidate.tree, gate)
+    known, noted = known_verdict(world, snapshot, candidate.tree, gate, target)
     if known is not None and known.color is Color.GREEN:
         return Tested(color=Color.GREEN, seconds=known.seconds, cached=True, fresh=() if noted else (known,))
     if not gate.commands:
@@ -83,7 +84,7 @@ def _judged(world: World, gate: Gate, candidate: Candidate, job: JobId | None, r
 def try_base(world: World, hold: Hold, snapshot: Snapshot, gate: Gate, candidate: Candidate, target: str) -> Tested:
     """After a red: the verdict on the base that the candidate was built on."""
     tree = world.history.tree_of(candidate.base)
-    known, _ = known_verdict(world, snapshot, tree, gate)
+    known, _ = known_verdict(world, snapshot, tree, gate, target)
     if known is None:
         world.reporter.say(f"testing {target} itself, so that nobody is blamed for what was red before")
     base = Candidate(candidate.base, tree, candidate.base)

@@ -52,6 +52,7 @@ class LandEnd(Enum):
     LOST = "lost"
     GONE = "gone"
     BROKEN = "broken"
+    UNTRUSTED = "untrusted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +141,9 @@ class Lander:
         if stop is not None:
             return self._let_go(stop)
         this = self._read_policy(snapshot, seen)
+        stranger = self.world.trust.distrust(snapshot, seen)
+        if stranger:
+            return self._let_go(self._result(LandEnd.UNTRUSTED, seen.record, reason=stranger))
         try:
             caught_up = self._catch_up(this)
         except MissingError as problem:

@@ -8,22 +8,22 @@ multi-ref update); the push settles that.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gitorch.core.errors import DamagedError
-from gitorch.core.gitobjects import ROOT_MESSAGE, decode_commit, encode_commit, event_parents, root_commit
+from gitorch.core.gitobjects import ROOT_MESSAGE, decode_commit
 from gitorch.core.model import OID, DiaryEntry, Oid, Snapshot
 from gitorch.core.names import NOTES, Mirror, branch_of, is_branch_name
 from gitorch.core.observation import RawRef, build_snapshot, missing_dependencies
 from gitorch.core.plan_queue import BODY
-from gitorch.core.writes import ArchiveFold, EventCommit, NotesAppend, Outcome, OutcomeKind, Plan, RefUpdate
-from gitorch.shell.archive import GitArchive, fold
+from gitorch.core.writes import ArchiveFold, EventCommit, NotesAppend, Outcome, OutcomeKind, Plan
+from gitorch.shell.archive import GitArchive
 from gitorch.shell.gitcmd import NETWORK_TIMEOUT_S, NO_HOOKS, Git, GitResult, GitTimeoutError
-from gitorch.shell.notes import append_notes, read_notes
-from gitorch.shell.objects import GitObjects, open_objects, read_files, write_files
+from gitorch.shell.notes import read_notes
+from gitorch.shell.objects import read_files
 from gitorch.shell.push import judge_push, unreachable
+from gitorch.shell.writing import EventWriter
 
 if TYPE_CHECKING:
     from gitorch.ports import Clock, Random
@@ -69,17 +69,18 @@ class GitStore:
         clock: Clock,
         random: Random,
         seen: LastSeen | None = None,
+        signs: Callable[[], bool] = bool,
     ) -> None:
+        """`signs` says, when the first event is written, whether events are signed."""
         self.mirror = mirror
         self._git = git
         self._objects = objects
-        self._ident = ident
         self._url = url
         self._clock = clock
         self._random = random
         self._seen = None if mirror.is_self else seen
         self._written: dict[str, Oid | None] = {}
-        self._empty_tree: Oid | None = None
+        self._writer = EventWriter(git, mirror, objects, ident, signs)
 
     # -- observe
 
@@ -192,7 +193,7 @@ class GitStore:
 
     def publish(self, plan: Plan, *, timeout_s: float | None = None) -> Outcome:
         """See ports.Store."""
-        oids = {update.name: self._write(update) for update in plan.updates}
+        oids = {update.name: self._writer.write(update) for update in plan.updates}
         try:
             result = self._push(self._push_command(plan, oids), timeout_s or NETWORK_TIMEOUT_S)
         except GitTimeoutError as problem:
@@ -211,50 +212,6 @@ class GitStore:
             at = command.index("--atomic")
             result = self._git.run(*command[:at], "--no-signed", *command[at:], ok=(), timeout_s=timeout_s)
         return result
-
-    def _write(self, update: RefUpdate) -> Oid | None:
-        """Turn what an update wants to write into an object; oids pass through."""
-        new = update.new
-        if isinstance(new, EventCommit):
-            parents = event_parents(new, self._root)
-            tree = write_files(self._objects, new.files) if new.files else self._no_files()
-            return self._objects.write("commit", encode_commit(tree, parents, self._ident, new.time_ms, new.message))
-        if isinstance(new, NotesAppend):
-            return append_notes(
-                self._objects, new.base, new.lines, ident=self._ident, time_ms=new.time_ms, subject=new.subject
-            )
-        if isinstance(new, ArchiveFold):
-            return self._fold(new)
-        return new
-
-    def _fold(self, wanted: ArchiveFold) -> Oid:
-        """About four objects a job: too many for a process each, also in a command that writes a handful otherwise (a
-        landing that archives in passing). Raises DamagedError for an archive that is no commit: it reads as none."""
-        name = self.mirror.namespace.archive
-        kind = self._git.run("cat-file", "-t", self.mirror.local_name(name), ok=()).text()
-        if kind not in ("", "commit"):
-            raise DamagedError(
-                f"the archive cannot be read, so it is left alone ({name}: it is a {kind}, not an event)",
-                hint="git orch doctor",
-            )
-        git_dir, root = self._git.git_dir, self._root()
-        if git_dir is None or not isinstance(self._objects, GitObjects):
-            return fold(self._objects, wanted, ident=self._ident, root=root)
-        object_format = "sha256" if self._objects.oid_bytes == 32 else "sha1"
-        objects = open_objects(self._git, git_dir, object_format, bulk=True)
-        try:
-            return fold(objects, wanted, ident=self._ident, root=root)
-        finally:
-            objects.close()
-
-    def _no_files(self) -> Oid:
-        """The empty tree, written once a process: most events have no payload."""
-        if self._empty_tree is None:
-            self._empty_tree = write_files(self._objects, {})
-        return self._empty_tree
-
-    def _root(self) -> Oid:
-        return self._objects.write("commit", root_commit(self._no_files()))
 
     def _push_command(self, plan: Plan, oids: Mapping[str, Oid | None]) -> list[str]:
         """`--no-verify`: hooks of the clone are for people's pushes. A remote configured as a mirror, or tags that

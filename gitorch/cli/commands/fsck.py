@@ -11,6 +11,7 @@ from gitorch.cli.outcome import Answer
 if TYPE_CHECKING:
     from gitorch.cli.opening import Opened
     from gitorch.core.fsck import Fault
+    from gitorch.core.model import Snapshot
 
 
 def run(target: Target = None, remote: Remote = None, as_json: AsJson = False) -> Answer:
@@ -50,7 +51,19 @@ def _look(here: Opened) -> tuple[list[Fault], dict[str, int]]:
         "events": len(evidence.commits),
         "targets": len(evidence.targets),
     }
-    return check(evidence), checked
+    return [*check(evidence), *_signatures(here, evidence.snapshot)], checked
+
+
+def _signatures(here: Opened, snapshot: Snapshot) -> list[Fault]:
+    """By the rules of this clone's target."""
+    from gitorch.core.fsck_signatures import signature_faults, tips_of
+
+    session, names = here.session, here.world.namespace
+    rules = session.signing_policy().rules(session.target, snapshot.heads.get(session.target))
+    if not rules.required:
+        return []
+    tips = [oid for _, _, oid in tips_of(names, snapshot)] + ([snapshot.notes] if snapshot.notes else [])
+    return signature_faults(names, snapshot, session.signature_reader().read(tips, rules.signers), rules)
 
 
 def _json(fault: Fault) -> dict[str, Any]:

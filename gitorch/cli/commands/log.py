@@ -12,9 +12,15 @@ from gitorch.cli.outcome import Answer
 
 if TYPE_CHECKING:
     from gitorch.cli.opening import Opened
-    from gitorch.core.model import DiaryEntry
+    from gitorch.core.model import DiaryEntry, Snapshot
+    from gitorch.core.verdicts import Bypass
 
-EXAMPLES = ("git orch log 7k2m9qd", "git orch log --lease main", "git orch log -n 20      the last events of all jobs")
+EXAMPLES = (
+    "git orch log 7k2m9qd",
+    "git orch log --lease main",
+    "git orch log -n 20      the last events of all jobs",
+    "git orch log 7k2m9qd --show-signature",
+)
 
 
 def run(
@@ -22,22 +28,33 @@ def run(
     lease: Annotated[str | None, typer.Option("--lease", metavar="TARGET", help="The lease's diary instead.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Without a job: archived jobs too.")] = False,
     limit: Annotated[int, typer.Option("-n", "--max-count", metavar="N", min=1, max=100_000, help="At most N.")] = 100,
+    show_signature: Annotated[bool, typer.Option("--show-signature", help="Check who signed each event.")] = False,
     remote: Remote = None,
     as_json: AsJson = False,
 ) -> Answer:
     """Show what happened, newest first: to one job (an archived one too), to the lease of a target, or to all jobs.
 
-    Each event is one commit: `git log --first-parent` on the mirrored ref shows the same with everything in it.
+    Each event is one commit: `git log --first-parent` on the mirrored ref shows the same with everything in it. A push
+    that a server let through against the rules is shown, too: its ref, who made it, and the reason that was given.
     """
     with opened(remote=remote) as here:
-        entries = _entries(here, job, lease, limit, everything=everything)
-        return Answer(data={"events": [_json(entry) for entry in entries]}, text=_text(entries))
+        snapshot = here.world.store.observe({here.session.target})
+        entries = _entries(here, snapshot, job, lease, limit, everything=everything)
+        signed = _signatures(here, snapshot, entries) if show_signature else {}
+        rows = [_json(entry, signed) for entry in entries]
+        rows += [_bypass_json(found) for found in _bypasses(here, snapshot, job, lease, rows)]
+        rows = (
+            sorted(rows, key=lambda row: str(row["time"]), reverse=True)[:limit] if len(rows) > len(entries) else rows
+        )
+        return Answer(data={"events": rows}, text=_text(rows))
 
 
-def _entries(here: Opened, job: str | None, lease: str | None, limit: int, *, everything: bool) -> list[DiaryEntry]:
+def _entries(
+    here: Opened, snapshot: Snapshot, job: str | None, lease: str | None, limit: int, *, everything: bool
+) -> list[DiaryEntry]:
     from gitorch.engine.lookup import find_any
 
-    snapshot, store = here.world.store.observe(), here.session.store
+    store = here.session.store
     if lease is not None:
         return store.diary(here.world.namespace.lease(lease), limit)
     if job is not None:
@@ -49,7 +66,47 @@ def _entries(here: Opened, job: str | None, lease: str | None, limit: int, *, ev
     return sorted(store.diaries(starts, limit), key=lambda entry: entry.time_ms, reverse=True)
 
 
-def _json(entry: DiaryEntry) -> dict[str, Any]:
+def _signatures(here: Opened, snapshot: Snapshot, entries: list[DiaryEntry]) -> dict[str, dict[str, str | None]]:
+    """What is known of the signature of each event, by the rules of the target."""
+    from gitorch.core.names import RefKind
+    from gitorch.core.signing import Signature, duty_of, fault
+
+    target = here.session.target
+    rules = here.session.signing_policy().rules(target, snapshot.heads.get(target), always=True)
+    found = here.session.signature_reader().read([entry.oid for entry in entries], rules.signers)
+    shown: dict[str, dict[str, str | None]] = {}
+    for entry in entries:
+        signature = found.get(entry.oid, Signature())
+        kind = RefKind.LEASE if _job_of(entry) is None else RefKind.JOB
+        wrong = fault(signature, duty_of(kind, signature.event), rules)
+        shown[entry.oid] = {
+            "status": signature.status,
+            "principal": signature.principal or None,
+            "key": signature.key or None,
+            "fault": wrong or None,
+        }
+    return shown
+
+
+def _bypasses(
+    here: Opened, snapshot: Snapshot, job: str | None, lease: str | None, rows: list[dict[str, Any]]
+) -> list[Bypass]:
+    """The bypasses of what is asked for: everything, a target and its lease, or a job."""
+    from gitorch.core.names import branch_ref
+    from gitorch.core.verdicts import parse_bypasses
+
+    root = here.session.root()
+    found = parse_bypasses(here.world.store.notes(snapshot, [root]).get(root, ""))
+    names = here.world.namespace
+    if lease is not None:
+        return [one for one in found if one.ref in (branch_ref(lease), names.lease(lease))]
+    if job is not None:
+        own = {names.job(row["job"]) for row in rows if row["job"] is not None}
+        return [one for one in found if one.ref in own]
+    return found
+
+
+def _json(entry: DiaryEntry, signed: dict[str, dict[str, str | None]]) -> dict[str, Any]:
     from gitorch.core.times import format_time
 
     return {
@@ -59,6 +116,22 @@ def _json(entry: DiaryEntry) -> dict[str, Any]:
         "by": entry.who,
         "time": format_time(entry.time_ms),
         "message": entry.message,
+        **({"signature": signed[entry.oid]} if entry.oid in signed else {}),
+    }
+
+
+def _bypass_json(bypass: Bypass) -> dict[str, Any]:
+    from gitorch.core.times import format_time
+
+    subject = f"bypass {bypass.ref}: {bypass.reason}"
+    return {
+        "oid": bypass.new or bypass.old,
+        "job": None,
+        "subject": subject,
+        "by": bypass.by,
+        "time": format_time(bypass.time_ms),
+        "message": f"{subject}\n\nfrom {bypass.old or 'nothing'} to {bypass.new or 'nothing'}\n",
+        "bypass": {"ref": bypass.ref, "old": bypass.old, "new": bypass.new, "reason": bypass.reason},
     }
 
 
@@ -73,19 +146,28 @@ def _job_of(entry: DiaryEntry) -> str | None:
         return None
 
 
-def _text(entries: list[DiaryEntry]) -> str:
+def _text(rows: list[dict[str, Any]]) -> str:
     from gitorch.core.text import escape, shorten
-    from gitorch.core.times import format_time
     from gitorch.render import table
 
-    rows = [
+    shown = [
         (
-            entry.oid[:10],
-            format_time(entry.time_ms)[:19].replace("T", " "),
-            _job_of(entry) or "-",
-            shorten(escape(entry.who), 20),
-            shorten(escape(entry.message.partition("\n")[0]), 90),
+            str(row["oid"] or "-")[:10],
+            row["time"][:19].replace("T", " "),
+            row["job"] or "-",
+            shorten(escape(row["by"]), 20),
+            *([_signature_text(row)] if any("signature" in other for other in rows) else []),
+            shorten(escape(row["subject"]), 90),
         )
-        for entry in entries
+        for row in rows
     ]
-    return table(rows) if rows else "no events\n"
+    return table(shown) if shown else "no events\n"
+
+
+def _signature_text(row: dict[str, Any]) -> str:
+    from gitorch.core.text import escape
+
+    found = row.get("signature")
+    if found is None:
+        return "-"
+    return escape(f"bad: {found['fault']}" if found["fault"] else f"good: {found['principal']}")
