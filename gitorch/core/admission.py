@@ -28,6 +28,7 @@ from gitorch.core.errors import DamagedError
 from gitorch.core.gitobjects import CommitParts
 from gitorch.core.model import Job, Lease, Oid
 from gitorch.core.names import MIRROR_ROOT, Namespace, RefKind, branch_of
+from gitorch.core.signing import Signature, SigningRules, duty_of, fault
 from gitorch.core.steps import graph_step, job_step, lease_step, slot_step, worker_step
 
 MAX_UPDATES = 100
@@ -71,6 +72,9 @@ class View(Protocol):
     def is_ancestor(self, old: Oid, new: Oid) -> bool:
         """Whether `new` is `old` or descends from it."""
 
+    def signature(self, commit: Oid) -> Signature:
+        """Who signed a commit, by the allowed signers of the rules."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -93,6 +97,7 @@ class Rules:
     namespace: Namespace = field(default_factory=Namespace)
     gates: Mapping[str, Oid | None] = field(default_factory=dict)
     forge_merges: bool = False
+    signing: SigningRules = field(default_factory=SigningRules)
 
 
 class RefusalError(Exception):
@@ -164,6 +169,8 @@ def judge(changes: Sequence[Change], rules: Rules, view: View) -> RefusalError |
                 )
         for change in ours:
             _read(push, change)
+        for change in ours:
+            _check_signature(push, change)
         check_links(push, ours)
         for change in targets:
             check_target(push, change)
@@ -190,6 +197,28 @@ def _read(push: Push, change: Change) -> None:
         _check_scratch(push, change, commit)
     elif kind is not RefKind.ARCHIVE:
         push.events[parsed] = _event(push, change, kind, name, commit)
+
+
+def _check_signature(push: Push, change: Change) -> None:
+    """Of an event, or of the archive's growth; that of notes is judged by what they say."""
+    parsed = push.rules.namespace.parse(change.ref)
+    if change.new is None or parsed is None or parsed[0] is RefKind.SCRATCH or change.ref == push.rules.namespace.notes:
+        return
+    written = push.events.get(parsed)
+    require_signature(push, change, duty_of(parsed[0], written.event.event) if written else None)
+
+
+def require_signature(push: Push, change: Change, duty: str | None) -> None:
+    """Raises RefusalError unless who signed the new value may do this."""
+    rules = push.rules.signing
+    if not rules.required:
+        return
+    assert change.new is not None
+    signature = push.view.signature(change.new)
+    wrong = fault(signature, duty, rules)
+    if wrong:
+        code = "signature" if fault(signature, None, rules) else "may"
+        raise RefusalError(code, change.ref, f"the event {wrong}")
 
 
 def _commit(view: View, change: Change) -> CommitParts:

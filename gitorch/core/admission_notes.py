@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gitorch.core.admission import Change, Push, RefusalError
+from gitorch.core.admission import Change, Push, RefusalError, require_signature
 from gitorch.core.model import OID, Oid
 from gitorch.core.states import Event
 
@@ -29,6 +29,7 @@ def check_notes(push: Push, change: Change) -> None:
     if change.old is not None and not view.is_ancestor(change.old, change.new):
         raise RefusalError("parents", change.ref, "it is not on top of the present notes")
     gone: list[tuple[bytes, bytes]] = []
+    verdicts = False
     come: dict[bytes, list[bytes]] = {}
     for path, old, new, mode in view.diff(change.old, change.new):
         noted = path.replace(b"/", b"")
@@ -39,10 +40,12 @@ def check_notes(push: Push, change: Change) -> None:
             continue
         come.setdefault(noted, []).append(after)
         _check_added(push, change, noted, before, after)
+        verdicts = verdicts or any(_word(line) in (b"green", b"red") for line in _added(before, after))
     for noted, before in gone:
         # Folders of notes may be laid out anew; then the same note comes elsewhere.
         if not any(_keeps(before, after) for after in come.get(noted, ())):
             raise RefusalError("notes", change.ref, "it takes away a note")
+    require_signature(push, change, "verdict" if verdicts else None)
 
 
 def _note(push: Push, change: Change, new: Oid | None, mode: str) -> bytes:
@@ -69,11 +72,15 @@ def _check_added(push: Push, change: Change, noted: bytes, before: bytes, after:
     if not _keeps(before, after):
         raise RefusalError("notes", change.ref, "it changes or takes away a line of a note")
     for line in _added(before, after):
-        word = [*line.split(b" "), b""][1]
+        word = _word(line)
         if word == b"bypass":
             raise RefusalError("notes", change.ref, "only the server records a bypass")
         if word == b"landed" and OID.fullmatch(noted.decode("ascii", "replace")) and not _landed(push, noted, line):
             raise RefusalError("notes", change.ref, "it records a landing that the push does not make")
+
+
+def _word(line: bytes) -> bytes:
+    return [*line.split(b" "), b""][1]
 
 
 def _added(before: bytes, after: bytes) -> Iterator[bytes]:

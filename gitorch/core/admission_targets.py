@@ -8,6 +8,7 @@ from gitorch.core.lease import LeaseEvent
 from gitorch.core.model import Color, Lease
 from gitorch.core.names import RefKind, branch_of
 from gitorch.core.states import Event
+from gitorch.core.verdicts import verdict_for
 
 
 def check_target(push: Push, change: Change) -> None:
@@ -50,6 +51,19 @@ def _check_tested(push: Push, change: Change, lease: Lease, target: str) -> None
     wanted = push.rules.gates.get(target)
     if wanted is not None and lease.gate != wanted:
         raise RefusalError("gate", change.ref, "it was tested by another gate than the one that the target defines")
+    if "verdict" in push.rules.signing.may and push.rules.signing.required and not _noted_green(push, lease):
+        raise RefusalError("not-green", change.ref, "no green verdict is noted for this tree by one who may")
+
+
+def _noted_green(push: Push, lease: Lease) -> bool:
+    """Whether the notes, as they will be, say green last: the rules for notes see to it who wrote that."""
+    notes, tree, gate = push.after(push.rules.namespace.notes), lease.tree, lease.gate
+    if notes is None or tree is None or gate is None:
+        return False
+    blobs = (push.view.at(notes, path) for path in (str(tree), f"{tree[:2]}/{tree[2:]}"))
+    text = b"\n".join(push.view.blob(blob) for blob in blobs if blob is not None)
+    found = verdict_for(text.decode("utf-8", "replace"), tree, gate)
+    return found is not None and found.color is Color.GREEN
 
 
 def _check_job(push: Push, change: Change, lease: Lease, target: str) -> None:

@@ -14,12 +14,15 @@ from tests.hooks import (
     vectors_landing,
     vectors_notes,
     vectors_records,
+    vectors_signatures,
     vectors_state,
 )
 from tests.hooks.vectors import VECTORS, Vector
 from tests.hooks.world import SHELLS, World
 
-assert all((vectors_archive, vectors_jobs, vectors_landing, vectors_notes, vectors_records, vectors_state))
+assert all(
+    (vectors_archive, vectors_jobs, vectors_landing, vectors_notes, vectors_records, vectors_signatures, vectors_state)
+)
 WORDS = frozenset(
     [
         "stale",
@@ -52,6 +55,8 @@ WORDS = frozenset(
         "gate",
         "no-job",
         "too-many",
+        "signature",
+        "may",
     ]
 )
 

@@ -20,7 +20,13 @@ from gitorch.core.codec import AnyRecord, encode
 from gitorch.core.gitobjects import CommitParts, TreeEntry, decode_commit, encode_commit, encode_tree, root_commit
 from gitorch.core.model import GraphEdit, Job, JobId, Lease, Oid, Slot, State, Worker
 from gitorch.core.names import Namespace, branch_ref
+from gitorch.core.signing import Signature, SigningRules
 from gitorch.core.writes import ArchiveEntry
+from gitorch.shell.gitcmd import Git
+from gitorch.shell.objects import GitObjects
+from gitorch.shell.signatures import SignatureReader, SignedObjects
+from gitorch.shell.system import RealClock
+from tests.git.signing import SshKey
 from tests.support import Run, git, try_git
 
 HOOK = Path(__file__).parents[2] / "hooks" / "pre-receive"
@@ -42,6 +48,7 @@ class World:
     changes: list[Change] = field(default_factory=list)
     config: dict[str, str] = field(default_factory=lambda: {"orch.target": "main"})
     forge: bool = False
+    signing: SigningRules = field(default_factory=SigningRules)
     numbers: Any = field(default_factory=count)
 
     def __post_init__(self) -> None:
@@ -118,6 +125,25 @@ class World:
         """A line of the push. Without `old`, the client knows the present value."""
         self.changes.append(Change(ref, self.now(ref) if old == "now" else (Oid(old) if old else None), new))
 
+    # -- signatures
+
+    def require(self, *lines: str, **may: str) -> None:
+        """Let the server want signatures by these allowed signers, which main names."""
+        files = {".gitorch-signers": "".join(lines), ".gitorch": "[orch]\n\trequireSigned = yes\n"}
+        files[".gitorch"] += "".join(f"\tmay{duty} = {who}\n" for duty, who in may.items())
+        self.put(MAIN, self.commit("first\n", [], self.tree(files)))
+        limits = {duty.lower(): frozenset(who.split()) for duty, who in may.items()}
+        self.signing = SigningRules(required=True, signers="".join(lines), may=limits)
+
+    def sign(self, commit: Oid, key: SshKey) -> Oid:
+        """The same commit, signed."""
+        settings = {"gpg.format": "ssh", "user.signingKey": str(key.path)}
+        extra = {"GIT_CONFIG_COUNT": str(len(settings)), "GIT_DIR": str(self.path)}
+        for number, (name, value) in enumerate(settings.items()):
+            extra |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+        git = Git(self.path, extra=extra)
+        return SignedObjects(git, GitObjects(git)).write("commit", self.repo.odb.read(commit)[1])
+
     # -- the two judges
 
     def rules(self) -> Rules:
@@ -128,6 +154,7 @@ class World:
             namespace=Namespace(self.config.get("orch.namespace", "refs/orch")),
             gates={"main": self.gate_in_force()},
             forge_merges=self.forge,
+            signing=self.signing,
         )
 
     def gate_in_force(self) -> Oid | None:
@@ -143,7 +170,7 @@ class World:
 
     def python(self) -> str:
         """The word of the refusal in Python, empty for none."""
-        refusal = judge(self.changes, self.rules(), RepoView(self.repo))
+        refusal = judge(self.changes, self.rules(), RepoView(self.repo, self.signing.signers))
         return refusal.code if refusal else ""
 
     def shell(self, name: str) -> str:
@@ -174,11 +201,13 @@ class World:
 
 
 def only_git(path: Path) -> Path:
-    """A folder that has git and nothing else."""
+    """A folder that has git and nothing else, but what git itself calls to check a signature."""
     folder = path.parent / "only-git"
     if not folder.exists():
         folder.mkdir()
-        (folder / "git").symlink_to(str(shutil.which("git")))
+        for program in ("git", "ssh-keygen", "gpg"):
+            if found := shutil.which(program):
+                (folder / program).symlink_to(found)
     return folder
 
 
@@ -187,6 +216,11 @@ class RepoView:
     """`gitorch.core.admission.View` of a repository on disk."""
 
     repo: pygit2.Repository
+    signers: str = ""
+
+    def signature(self, commit: Oid) -> Signature:
+        reader = SignatureReader(Git(Path(self.repo.path)), RealClock())
+        return reader.read([commit], self.signers).get(commit, Signature())
 
     def ref(self, name: str) -> Oid | None:
         found = self.repo.references.get(name)
