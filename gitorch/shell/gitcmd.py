@@ -191,6 +191,8 @@ class Git:
         env = scrubbed_environment()
         env["LC_ALL"] = "C"
         env["GIT_OPTIONAL_LOCKS"] = "0"
+        # A replaced object is one that nobody else sees: what is tested must be what is pushed.
+        env["GIT_NO_REPLACE_OBJECTS"] = "1"
         env["GIT_EDITOR"] = env["GIT_SEQUENCE_EDITOR"] = "true"
         if not _has_terminal():
             env["GIT_TERMINAL_PROMPT"] = "0"
