@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.claims import claiming
+from bench.hooks import guarding
 from bench.measure import PROGRAM, interleaved, report, timed
 from bench.scale import adding_and_looking, pushing_beside_the_archive
 from bench.workload import make, run
@@ -82,6 +83,7 @@ PARTS: dict[str, Callable[[Path], None]] = {
     "claims": claiming,
     "many": adding_and_looking,
     "archive": pushing_beside_the_archive,
+    "hooks": guarding,
 }
 
 
