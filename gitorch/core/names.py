@@ -12,6 +12,8 @@ from enum import Enum
 from gitorch.core.model import BRANCH_LIMIT, JOB_ID, WORKER_ID, JobId, require_line
 
 DEFAULT_NAMESPACE = "refs/orch"
+FALLBACK_NAMESPACE = "refs/heads/orch"
+"""For hosts that take branches and tags only."""
 NOTES = "refs/notes/orch"
 MIRROR_ROOT = "refs/orch-remotes"
 BRANCHES = "refs/heads/"

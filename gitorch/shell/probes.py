@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gitorch.core.errors import OrchError
+from gitorch.core.errors import OrchError, RefusedError
 from gitorch.core.model import Oid
 from gitorch.core.names import Namespace
 from gitorch.core.writes import EventCommit, OutcomeKind, Plan, RefUpdate
@@ -20,11 +20,12 @@ from gitorch.shell.store import GitStore
 @dataclass(frozen=True, slots=True)
 class Probe:
     """One thing that the remote must do. `problem` is None when it does; `hint` is what may help, where that is
-    known."""
+    known. `refused`: the remote said no, and answers otherwise."""
 
     name: str
     problem: str | None
     hint: str = ""
+    refused: bool = False
 
 
 class RemoteProbes:
@@ -105,4 +106,5 @@ def _probe(name: str, step: Callable[[], str | None]) -> Probe:
         return Probe(name, step())
     except OrchError as problem:
         # `git orch doctor` shows this: sending its reader there again would help nobody.
-        return Probe(name, problem.message, "" if "git orch doctor" in problem.hint else problem.hint)
+        hint = "" if "git orch doctor" in problem.hint else problem.hint
+        return Probe(name, problem.message, hint, isinstance(problem, RefusedError))
