@@ -6,13 +6,19 @@ STAMP  := $(VENV)/.installed
 # One more than there are cores: most of a test is waiting for processes.
 TEST_JOBS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 
-.PHONY: kill demo test test-guarded check lint types unit bench fuzz docs man clean
+.PHONY: kill demo test test-guarded test-servers check lint types unit bench fuzz docs man clean
 
 demo: $(STAMP)
 	@$(BIN)/git-orch demo
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(TEST_JOBS) tests
+
+# Everything over every server that is installed (lighttpd, nginx-light, fcgiwrap, openssh-server, gitolite3), and over one
+# that is known to lose races. What is missing is skipped, with the package to install.
+test-servers: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[servers]'
+	ORCH_SERVERS_ALL=1 $(BIN)/python -m pytest -n $(TEST_JOBS) -rs tests/servers
 
 # Landings, claims, recovery and all the rest, with the server's hook in front of every remote.
 test-guarded: $(STAMP)

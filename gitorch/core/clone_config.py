@@ -101,7 +101,8 @@ def server_troubles(config: Entries, names: Namespace) -> Iterator[Trouble]:
                     f"the remote hides {value} ({key}), so its state cannot be seen or written",
                     _on_server(key),
                 )
-    if _flag(config, "receive.denydeletes"):
+    # Git asks this one of branches only.
+    if _flag(config, "receive.denydeletes") and names.root.startswith("refs/heads/"):
         yield Trouble(
             "problem",
             "the remote lets nobody delete refs (receive.denyDeletes): finished jobs cannot be archived",

@@ -22,6 +22,7 @@ from gitorch.shell.probes import Probe
 from gitorch.shell.push import judge_push, parse_porcelain
 
 _OPTIONS = ("--porcelain", "--no-verify", "--no-follow-tags", "--no-progress", "--atomic")
+PROBE = "git-orch-probe"
 RACERS = 8
 ROUNDS = 3
 
@@ -66,25 +67,33 @@ class Racing:
             for _ in range(ROUNDS):
                 self._remove()
                 found.append(self._race("create a ref", None))
-                found.append(self._race("move a ref on", self._present()))
+                found.append(self._race("move a ref on", self._present(self._ref)))
         finally:
             self._remove()
         return found
 
     def takes(self, folder: str) -> Probe:
-        """Whether refs below `folder` can be made and taken away, by a ref beside whatever is there."""
-        ref = f"{folder}/git-orch-probe-{self._nonce}"
-        name = f"takes refs below {folder}"
+        """Whether refs below `folder` can be written, by a ref beside whatever is there. It is taken away again; where
+        nobody may delete it stays, and serves the next probe."""
+        ref, name = f"{folder}/{PROBE}", f"takes refs below {folder}"
         try:
-            for old, new in ((None, commit := self._commit(None)), (commit, None)):
-                lease = f"--force-with-lease={ref}:{old or ''}"
-                command = (*NO_HOOKS, "push", *_OPTIONS, lease, "--", self._url, f"{new or ''}:{ref}")
-                result = self._git.run(*command, ok=(), timeout_s=NETWORK_TIMEOUT_S)
-                if judge_push(result, [ref], frozenset())[0] is not OutcomeKind.PUBLISHED:
-                    return Probe(name, "a ref there was not accepted")
+            old = self._present(ref)
+            new = self._commit(old)
+            if not self._push(ref, old, new):
+                return Probe(name, "a ref there was not accepted")
         except OrchError as problem:
             return Probe(name, problem.message, "" if "git orch doctor" in problem.hint else problem.hint)
+        try:
+            self._push(ref, new, None)
+        except OrchError:
+            return Probe(f"{name}, and lets nobody delete there ({ref} stays)", None)
         return Probe(name, None)
+
+    def _push(self, ref: str, old: Oid | None, new: Oid | None) -> bool:
+        lease = f"--force-with-lease={ref}:{old or ''}"
+        command = (*NO_HOOKS, "push", *_OPTIONS, lease, "--", self._url, f"{new or ''}:{ref}")
+        result = self._git.run(*command, ok=(), timeout_s=NETWORK_TIMEOUT_S)
+        return judge_push(result, [ref], frozenset())[0] is OutcomeKind.PUBLISHED
 
     def _commit(self, old: Oid | None) -> Oid:
         """A commit that nobody else has."""
@@ -101,19 +110,19 @@ class Racing:
         running = [begin() for begin in start]
         said = [process.communicate(timeout=NETWORK_TIMEOUT_S)[0] for process in running]
         won = [commit for commit, out in zip(commits, said, strict=True) if _accepted(out)]
-        return Race(what, len(won), not won or self._present() in won)
+        return Race(what, len(won), not won or self._present(self._ref) in won)
 
     def _starter(self, commit: Oid, old: Oid | None) -> Callable[[], subprocess.Popen[bytes]]:
         lease = f"--force-with-lease={self._ref}:{old or ''}"
         args = (*NO_HOOKS, "push", *_OPTIONS, lease, "--", self._url, f"{commit}:{self._ref}")
         return lambda: self._git.start(*args)
 
-    def _present(self) -> Oid | None:
-        out = self._git.run("ls-remote", "--", self._url, self._ref, ok=(), timeout_s=NETWORK_TIMEOUT_S).text()
+    def _present(self, ref: str) -> Oid | None:
+        out = self._git.run("ls-remote", "--", self._url, ref, ok=(), timeout_s=NETWORK_TIMEOUT_S).text()
         return Oid(out.split()[0]) if out else None
 
     def _remove(self) -> None:
-        old = self._present()
+        old = self._present(self._ref)
         if old is not None:
             lease = f"--force-with-lease={self._ref}:{old}"
             command = (*NO_HOOKS, "push", "--no-verify", lease, "--", self._url, f":{self._ref}")

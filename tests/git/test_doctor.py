@@ -172,7 +172,6 @@ def test_refspecs_of_ordinary_clones_are_no_trouble(pair: tuple[Remote, Clone]) 
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("receive.denyDeletes", "true", "lets nobody delete refs"),
         ("transfer.hideRefs", "refs/orch", "hides refs/orch"),
         ("receive.advertiseAtomic", "false", "does not offer all-or-nothing pushes"),
         ("receive.denyNonFastForwards", "true", "refuses rewritten branches"),
@@ -185,6 +184,24 @@ def test_configuration_of_a_server_that_works_against_us(
     remote.git("config", key, value)
     found = about(clone, words)
     assert found["level"] in ("problem", "warning") and found["hint"].startswith("on the server: git config"), found
+
+
+def test_a_server_that_keeps_its_branches_is_no_place_for_a_namespace_of_branches(pair: tuple[Remote, Clone]) -> None:
+    remote, clone = pair
+    remote.git("config", "receive.denyDeletes", "true")
+    assert about(clone, "lets nobody delete refs")["level"] == "none", "git means branches"
+    clone.git("config", "orch.namespace", "refs/heads/orch")
+    assert about(clone, "lets nobody delete refs")["level"] == "problem"
+
+
+@pytest.mark.unguarded
+def test_where_notes_cannot_be_deleted_the_probe_leaves_one_ref_and_no_more(pair: tuple[Remote, Clone]) -> None:
+    remote, clone = pair
+    script = "while read old new ref; do case $new:$ref in 0000*:refs/notes/*) exit 1 ;; esac; done\n"
+    remote.hook("pre-receive", script)
+    for _ in range(2):
+        assert about(clone, "lets nobody delete there")["level"] == "ok"
+        assert list(remote.refs("refs/notes")) == ["refs/notes/git-orch-probe"]
 
 
 def test_a_clone_without_identity_is_told(pair: tuple[Remote, Clone]) -> None:

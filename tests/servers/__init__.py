@@ -8,4 +8,7 @@ from __future__ import annotations
 
 import os
 
+REQUIRED = frozenset(os.environ.get("ORCH_SERVERS_REQUIRED", "").split())
+"""Kinds of servers without which the tests fail, instead of skipping what needs them: `.ci/run` names them."""
+
 ALL = bool(os.environ.get("ORCH_SERVERS_ALL"))

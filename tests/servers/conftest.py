@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.git.landing import project
-from tests.servers import ALL
+from tests.servers import ALL, REQUIRED
 from tests.servers.daemons import GitDaemon, NotInstalledError, PathServer, Server
 from tests.servers.http import HttpServer, Nginx, http_server
 from tests.servers.ssh import Sshd
@@ -56,6 +56,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
                     running[kind] = str(problem)
             server = running[kind]
             if isinstance(server, str):
+                assert not REQUIRED & {name for name, known in KINDS.items() if known is kind}, server
                 pytest.skip(server)
             return server
 
