@@ -6,13 +6,17 @@ STAMP  := $(VENV)/.installed
 # One more than there are cores: most of a test is waiting for processes.
 TEST_JOBS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 
-.PHONY: kill demo test test-guarded test-servers check lint types unit bench fuzz docs man clean
+.PHONY: kill demo test test-guarded test-servers test-thorough check lint types unit bench fuzz fuzz-hook docs man clean
 
 demo: $(STAMP)
 	@$(BIN)/git-orch demo
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(TEST_JOBS) tests
+
+# What tells little more than `make test`, and takes long.
+test-thorough: $(STAMP)
+	ORCH_TEST_THOROUGH=1 $(BIN)/python -m pytest -n $(TEST_JOBS) tests/hooks tests/servers/test_attacks.py tests/git/test_hostile_*.py
 
 # Everything over every server that is installed (lighttpd, nginx-light, fcgiwrap, openssh-server, gitolite3), and over one
 # that is known to lose races. What is missing is skipped, with the package to install.
@@ -44,6 +48,10 @@ bench: $(STAMP)
 
 fuzz: $(STAMP)
 	@$(BIN)/python -m fuzz $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
+
+# Pushes that nobody thought of, judged by the hook's shell and by Python.
+fuzz-hook: $(STAMP)
+	@$(BIN)/python -m fuzz.hook $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
 
 docs: $(STAMP)
 	$(BIN)/python docs/generate.py

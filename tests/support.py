@@ -28,6 +28,9 @@ SERVER_HOOK = Path(__file__).parents[1] / "hooks" / "pre-receive"
 GUARDED = bool(os.environ.get("ORCH_TEST_GUARDED"))
 """Whether every bare remote of the tests gets the server's hook: `make test-guarded`."""
 
+THOROUGH = bool(os.environ.get("ORCH_TEST_THOROUGH"))
+"""Whether tests also do what tells little more and takes long: `make test-thorough`."""
+
 
 class GitFailedError(AssertionError):
     """A git process that a test relied on did not succeed."""

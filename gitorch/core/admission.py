@@ -176,6 +176,8 @@ def judge(changes: Sequence[Change], rules: Rules, view: View) -> RefusalError |
             check_target(push, change)
     except RefusalError as refusal:
         return refusal
+    except ValueError:
+        return RefusalError("broken", changes[0].ref, "the server could not read the push")
     return None
 
 
