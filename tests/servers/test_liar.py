@@ -4,6 +4,7 @@ moment. The counterexample for `git orch doctor --remote-race`."""
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.skipif(not ALL, reason="make test-servers")
 
 SERVE = """
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIServer, make_server
@@ -44,11 +46,8 @@ class Dulwich(Server):
     needs: ClassVar[dict[str, str]] = {}
 
     def launch(self) -> None:
-        try:
-            import dulwich
-        except ImportError:
-            raise NotInstalledError("dulwich is missing: make test-servers installs it") from None
-        del dulwich
+        if find_spec("dulwich") is None:
+            raise NotInstalledError("dulwich is missing: make test-servers installs it")
         self.run_listener(sys.executable, "-c", SERVE, str(self.port), self.folder)
 
     def url_of(self, repo: Path) -> str:
