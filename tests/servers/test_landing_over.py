@@ -23,8 +23,6 @@ LEAN: tuple[Scenario, ...] = (
     test_landing.test_a_red_catch_up_frees_the_lease_sends_the_job_to_rework_and_leaves_main_alone,
     test_landing.test_a_conflicting_catch_up_frees_the_lease_and_names_the_paths,
     test_landing.test_a_fenced_holder_stops_its_gate_and_changes_nothing,
-    test_gc.test_every_command_still_finds_what_is_archived,
-    test_restore.test_after_a_mirror_push_from_another_clone_everything_is_published_again,
 )
 """On every change, over what is most different from a path."""
 
