@@ -72,7 +72,11 @@ def parse_porcelain(out: bytes) -> list[RefStatus]:
 def judge_push(result: GitResult, names: Sequence[str], events: frozenset[str]) -> tuple[OutcomeKind, str]:
     """What a push of `names` did, and a line of detail. `events` are the refs whose new value carries a nonce.
     Raises RefusedError or UnreachableError, see the port."""
-    statuses = {status.name: status for status in parse_porcelain(result.out)}
+    rows = parse_porcelain(result.out)
+    statuses = {status.name: status for status in rows}
+    if len(rows) > len(statuses) and len({(row.name, _outcome(row.flag)) for row in rows}) > len(statuses):
+        # One remote, several URLs: what holds is what the first of them has, from which we fetch.
+        return OutcomeKind.UNKNOWN, "the remote is pushed to several places, and they did not answer the same"
     rejected = [status for status in statuses.values() if status.flag == "!"]
     accepted = [status for status in statuses.values() if status.flag in _DONE]
     if rejected and accepted:
@@ -82,6 +86,11 @@ def judge_push(result: GitResult, names: Sequence[str], events: frozenset[str]) 
     if set(statuses) >= set(names):
         return _judge_accepted(statuses, events, result)
     return _judge_silence(result)
+
+
+def _outcome(flag: str) -> str:
+    """What a flag says about a ref, without how its value changed."""
+    return "done" if flag in _DONE else flag
 
 
 def _torn(rejected: list[RefStatus], accepted: list[RefStatus]) -> RefusedError:

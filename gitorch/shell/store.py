@@ -17,23 +17,19 @@ from gitorch.core.model import OID, DiaryEntry, Oid, Snapshot
 from gitorch.core.names import NOTES, Mirror, branch_of, is_branch_name
 from gitorch.core.observation import RawRef, build_snapshot, missing_dependencies
 from gitorch.core.plan_queue import BODY
-from gitorch.core.writes import ArchiveFold, EventCommit, NotesAppend, Outcome, OutcomeKind, Plan
+from gitorch.core.writes import ArchiveFold, EventCommit, NotesAppend, Outcome, OutcomeKind, Plan, RefUpdate
 from gitorch.shell.archive import GitArchive
 from gitorch.shell.gitcmd import NETWORK_TIMEOUT_S, NO_HOOKS, Git, GitResult, GitTimeoutError
 from gitorch.shell.notes import read_notes
 from gitorch.shell.objects import read_files
 from gitorch.shell.push import judge_push, unreachable
+from gitorch.shell.send import send
 from gitorch.shell.writing import EventWriter
 
 if TYPE_CHECKING:
     from gitorch.ports import Clock, Random
     from gitorch.shell.lastseen import LastSeen
     from gitorch.shell.objects import Objects
-
-_SELF_RECEIVER = (
-    "git -c receive.denyCurrentBranch=updateInstead -c receive.autogc=false -c receive.advertiseAtomic=true "
-    "receive-pack"
-)
 
 # The whole of each event in one process: its name, id, kind and size, then the raw commit of exactly that size.
 _FORMAT = (
@@ -194,8 +190,9 @@ class GitStore:
     def publish(self, plan: Plan, *, timeout_s: float | None = None) -> Outcome:
         """See ports.Store."""
         oids = {update.name: self._writer.write(update) for update in plan.updates}
+        changes = [(update.name, update.expected_old, oids[update.name]) for update in plan.updates]
         try:
-            result = self._push(self._push_command(plan, oids), timeout_s or NETWORK_TIMEOUT_S)
+            result = send(self._git, self._url, changes, own=self.mirror.is_self, timeout_s=timeout_s)
         except GitTimeoutError as problem:
             return Outcome(OutcomeKind.UNKNOWN, oids, problem.message)
         events = frozenset(u.name for u in plan.updates if isinstance(u.new, _OURS))
@@ -204,31 +201,9 @@ class GitStore:
             self._written.update(oids)
         return Outcome(kind, oids, detail)
 
-    def _push(self, command: list[str], timeout_s: float) -> GitResult:
-        """Push; without a certificate where the user wants one (`push.gpgSign`) and the remote does not know them: git
-        gives up before it sends anything."""
-        result = self._git.run(*command, ok=(), timeout_s=timeout_s)
-        if b"fatal: the receiving end does not support --signed push" in result.err:
-            at = command.index("--atomic")
-            result = self._git.run(*command[:at], "--no-signed", *command[at:], ok=(), timeout_s=timeout_s)
-        return result
-
-    def _push_command(self, plan: Plan, oids: Mapping[str, Oid | None]) -> list[str]:
-        """`--no-verify`: hooks of the clone are for people's pushes. A remote configured as a mirror, or tags that
-        follow by configuration, must not add to what we push."""
-        leases = [f"--force-with-lease={u.name}:{u.expected_old or ''}" for u in plan.updates]
-        specs = [f"{oids[u.name] or ''}:{u.name}" for u in plan.updates]
-        options = [
-            "--atomic",
-            "--porcelain",
-            "--no-verify",
-            "--no-follow-tags",
-            "--recurse-submodules=no",
-            "--no-progress",
-        ]
-        receiver = [f"--receive-pack={_SELF_RECEIVER}"] if self.mirror.is_self else []
-        quiet = [] if self.mirror.is_self else ["-c", f"remote.{self._url}.mirror=false"]
-        return [*NO_HOOKS, *quiet, "push", *options, *receiver, *leases, "--", self._url, *specs]
+    def write(self, update: RefUpdate) -> Oid | None:
+        """The new value of an update as publishing would write it, signed where that is wanted; nothing is sent."""
+        return self._writer.write(update)
 
     # -- look up
 

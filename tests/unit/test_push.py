@@ -36,6 +36,22 @@ def judged(result: GitResult, *names: str) -> OutcomeKind:
 # -- accepted
 
 
+def several(*answers: GitResult) -> GitResult:
+    """What is said of a remote with more than one URL, which git pushes to in turn."""
+    return GitResult(max(one.status for one in answers), b"".join(one.out for one in answers), b"")
+
+
+def test_several_places_that_answer_differently_leave_it_open_what_happened() -> None:
+    """The last one must not hide that the first, which is fetched from, refused."""
+    taken = said((" ", TARGET, "111..222"), ("*", LEASE, "[new reference]"))
+    stale = rejected((TARGET, "[rejected] (atomic push failed)"), (LEASE, "[rejected] (stale info)"))
+    there = said(("=", TARGET, "[up to date]"), ("=", LEASE, "[up to date]"))
+    for first, second in ((stale, taken), (taken, stale), (there, taken), (stale, there)):
+        assert judged(several(first, second), TARGET, LEASE) is UNKNOWN
+    assert judged(several(taken, taken), TARGET, LEASE) is PUBLISHED
+    assert judged(several(stale, stale), TARGET, LEASE) is CONFLICT
+
+
 def test_a_push_is_published_when_every_ref_of_it_was_accepted() -> None:
     result = said((" ", TARGET, "111..222"), ("+", JOB, "111...222 (forced update)"), ("*", LEASE, "[new reference]"))
     assert judged(result, TARGET, JOB, LEASE) is PUBLISHED
