@@ -86,6 +86,11 @@ def typed(name: str, instead: str = "BRANCH") -> str:
     return name if _PASTABLE.fullmatch(name) else instead
 
 
+def quoted(word: str) -> str:
+    """Any text as one word of a shell's command line."""
+    return word if _PASTABLE.fullmatch(word) else "'" + word.replace("'", "'\\''") + "'"
+
+
 def duration(seconds: float) -> str:
     """Whole seconds for people, in at most two units: `5s`, `1m05s`, `2m`, `3h20m`, `1d04h`."""
     total = max(0, int(seconds))

@@ -1,7 +1,9 @@
 """Probes of a remote: does it do what every promise rests on? Each works on scratch refs of its own and takes them
 away again.
 
-A probe answers None when all is well, otherwise what was seen. It never touches a branch or a record.
+A probe answers None when all is well, otherwise what was seen. It never touches a branch or a record. What git would
+refuse by itself, because it has seen that the remote has something else, proves nothing about the remote: so each
+guard is tried by a push that is overtaken after that look. And what the remote says is compared with what it shows.
 """
 
 from __future__ import annotations
@@ -12,9 +14,12 @@ from dataclasses import dataclass
 from gitorch.core.errors import OrchError, RefusedError
 from gitorch.core.model import Oid
 from gitorch.core.names import Namespace
-from gitorch.core.writes import EventCommit, OutcomeKind, Plan, RefUpdate
-from gitorch.ports import Clock, Random
-from gitorch.shell.store import GitStore
+from gitorch.core.writes import OutcomeKind
+from gitorch.shell.scratch import Answer, Scratch
+from gitorch.shell.send import Change
+
+NOTES_PROBE = "git-orch-probe"
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +36,13 @@ class Probe:
 class RemoteProbes:
     """Runs the probes in order; later ones build on the refs that earlier ones made."""
 
-    def __init__(self, store: GitStore, namespace: Namespace, clock: Clock, random: Random) -> None:
-        self._store = store
-        self._clock = clock
-        self._nonce = random.token()
-        self._refs = [namespace.scratch(f"{self._nonce[:12]}-{i}") for i in range(2)]
+    def __init__(self, scratch: Scratch, namespace: Namespace) -> None:
+        self._scratch = scratch
+        self._first, self._second, self._third = (scratch.ref(namespace, f"{i}") for i in range(3))
+        self._refs = [self._first, self._second, self._third]
         self._at: dict[str, Oid] = {}
+        self.left: list[str] = []
+        """The scratch refs that the remote did not let us take away."""
 
     def run(self) -> list[Probe]:
         """All probes. The first that fails for good ends the row, because the rest would only repeat it."""
@@ -50,58 +56,123 @@ class RemoteProbes:
         found: list[Probe] = []
         try:
             for name, step in steps:
-                found.append(_probe(name, step))
+                found.append(probed(name, step))
                 if found[-1].problem is not None:
                     break
         finally:
             self._clean()
         return found
 
-    def _push(self, *updates: tuple[str, Oid | None, str | None]) -> OutcomeKind:
-        """Publish events (a word) or deletions (None) on scratch refs, and follow what was written."""
-        plan = Plan(tuple(RefUpdate(ref, old, self._event(old, word)) for ref, old, word in updates), "probe")
-        outcome = self._store.publish(plan)
-        if outcome.kind is OutcomeKind.PUBLISHED:
-            for ref, oid in outcome.oids.items():
-                self._at = {**self._at, ref: oid} if oid else {r: o for r, o in self._at.items() if r != ref}
-        return outcome.kind
-
-    def _event(self, previous: Oid | None, word: str | None) -> EventCommit | None:
-        if word is None:
-            return None
-        return EventCommit(message=f"probe {self._nonce}: {word}\n", time_ms=self._clock.now_ms(), previous=previous)
-
     def _create(self) -> str | None:
-        done = self._push((self._refs[0], None, "create"), (self._refs[1], None, "create"))
-        return None if done is OutcomeKind.PUBLISHED else "creating a ref was not accepted"
+        return self._accepted("creating refs", (self._first, None, "create"), (self._second, None, "create"))
 
     def _create_again(self) -> str | None:
-        done = self._push((self._refs[0], None, "create again"))
-        return None if done is OutcomeKind.CONFLICT else "a ref that existed was created a second time"
+        answer = self._overtaken(self._third, (self._third, None, "create late"))
+        return self._judged(answer, "a ref that existed was created a second time")
 
     def _stale(self) -> str | None:
-        old = self._at[self._refs[0]]
-        if self._push((self._refs[0], old, "update")) is not OutcomeKind.PUBLISHED:
-            return "a guarded update was not accepted"
-        done = self._push((self._refs[0], old, "stale"))
-        return None if done is OutcomeKind.CONFLICT else "an update with an outdated old value was accepted"
+        problem = self._accepted("a guarded update", (self._first, self._at[self._first], "update"))
+        if problem is not None:
+            return problem
+        answer = self._overtaken(self._first, (self._first, self._at[self._first], "is stale"))
+        return self._judged(answer, "an update with an outdated old value was accepted")
 
     def _atomic(self) -> str | None:
-        stale, before = self._at[self._refs[1]], dict(self._at)
-        self._push((self._refs[1], stale, "move on"))
-        done = self._push((self._refs[0], before[self._refs[0]], "rides along"), (self._refs[1], stale, "is stale"))
-        return None if done is OutcomeKind.CONFLICT else "half of an atomic push was accepted"
+        answer = self._overtaken(
+            self._second,
+            (self._first, self._at[self._first], "rides along"),
+            (self._second, self._at[self._second], "is stale"),
+        )
+        return self._judged(answer, "half of an all-or-nothing push was accepted")
 
     def _delete(self) -> str | None:
-        done = self._push(*((ref, oid, None) for ref, oid in self._at.items()))
-        return None if done is OutcomeKind.PUBLISHED else "a guarded deletion was not accepted"
+        answer = self._overtaken(self._first, (self._first, self._at[self._first], None))
+        problem = self._judged(answer, "a ref was deleted that had another value by then")
+        return problem or self._accepted("a guarded deletion", *((ref, oid, None) for ref, oid in self._at.items()))
+
+    def _accepted(self, what: str, *updates: tuple[str, Oid | None, str | None]) -> str | None:
+        """A push that nobody disturbs: it must be accepted, and be seen."""
+        changes = [self._change(*update) for update in updates]
+        answer = self._scratch.push(*changes)
+        if not answer.published:
+            return f"{what} was not accepted ({answer.detail or 'nothing was said'})"
+        for ref, _, new in changes:
+            self._follow(ref, new)
+        return self._shown()
+
+    def _overtaken(self, ref: str, *updates: tuple[str, Oid | None, str | None]) -> Answer:
+        """A push that another one overtakes at one of its refs."""
+        faster = self._scratch.commit(ref, self._at.get(ref), "is faster")
+        changes = [self._change(*update) for update in updates]
+        answer = self._scratch.push_late((ref, faster), *changes)
+        if answer.faster:
+            self._follow(ref, faster)
+        return answer
+
+    def _judged(self, answer: Answer, accepted: str) -> str | None:
+        """What is wrong with the answer to a push that had to be refused."""
+        if not answer.faster:
+            return f"two pushes, one within the other, were not possible ({answer.detail or 'the first was refused'})"
+        if answer.published:
+            return accepted
+        if answer.kind is OutcomeKind.UNKNOWN:
+            return f"no clear answer came ({answer.detail})"
+        return self._shown(accepted)
+
+    def _shown(self, accepted: str = "") -> str | None:
+        """Whether the remote shows what it said."""
+        seen = self._scratch.present(self._refs)
+        if seen == self._at:
+            return None
+        if accepted:
+            return f"{accepted}, although it was answered that it was not"
+        return "what was accepted cannot be seen a moment later (is it another place, or does something undo it?)"
+
+    def _change(self, ref: str, old: Oid | None, word: str | None) -> Change:
+        return ref, old, None if word is None else self._scratch.commit(ref, old, word)
+
+    def _follow(self, ref: str, oid: Oid | None) -> None:
+        self._at = {name: value for name, value in self._at.items() if name != ref} | ({ref: oid} if oid else {})
 
     def _clean(self) -> None:
-        if self._at:
-            _probe("", lambda: str(self._push(*((ref, oid, None) for ref, oid in self._at.items()))))
+        try:
+            self.left = self._scratch.remove(self._refs)
+        except OrchError:
+            self.left = list(self._at)
 
 
-def _probe(name: str, step: Callable[[], str | None]) -> Probe:
+def takes_notes(scratch: Scratch, folder: str) -> Probe:
+    """Whether refs below `folder` can be written, by a ref beside whatever is there. It is taken away again; where
+    nobody may delete it stays, and serves the next probe."""
+    ref, name = f"{folder}/{NOTES_PROBE}", f"takes refs below {folder}"
+    try:
+        written = probed(name, lambda: _written(scratch, ref))
+    finally:
+        left = _left(scratch, ref)
+    if written.problem is None and left:
+        return Probe(f"{name}, and lets nobody delete there ({ref} stays)", None)
+    return written
+
+
+def _written(scratch: Scratch, ref: str) -> str | None:
+    for _ in range(_TRIES):
+        old = scratch.present([ref]).get(ref)
+        answer = scratch.push((ref, old, scratch.commit(ref, old, "notes")))
+        if answer.published:
+            return None
+        # The name is the same for everybody, so another doctor may be faster.
+    return f"a ref there was not accepted ({answer.detail})"
+
+
+def _left(scratch: Scratch, ref: str) -> list[str]:
+    try:
+        return scratch.remove([ref])
+    except OrchError:
+        return []
+
+
+def probed(name: str, step: Callable[[], str | None]) -> Probe:
+    """The result of one step, whatever it raises."""
     try:
         return Probe(name, step())
     except OrchError as problem:
