@@ -24,12 +24,13 @@ def probing(here: Opened, race: bool) -> Iterator[Finding]:
     """Everything that is tried on the remote, and what is left there of others that were killed while they tried."""
     scratch, names = _scratch(here), here.world.namespace
     before = _littered(scratch, names)
-    found = list(_probes(scratch, names))
+    found, writable = _probes(scratch, names)
     yield from found
-    if race and any(finding.level != "ok" for finding in found):
-        yield Finding("warning", "no race was run: what the probes found comes first", "git orch doctor --remote-race")
-    elif race:
+    if race and writable:
         yield from _race(scratch, names)
+    elif race:
+        why = "no race was run: it needs a remote that takes refs in the namespace and lets them be deleted"
+        yield Finding("warning", why, "git orch doctor --remote-race")
     yield from _litter(here, before, _littered(scratch, names))
 
 
@@ -42,7 +43,8 @@ def _scratch(here: Opened) -> Scratch:
     return Scratch.on(session.repository.git, session.store, url, folder, world.clock, world.random)
 
 
-def _probes(scratch: Scratch, names: Namespace) -> Iterator[Finding]:
+def _probes(scratch: Scratch, names: Namespace) -> tuple[list[Finding], bool]:
+    """What was found, and whether refs can be made and taken away again at all."""
     from gitorch.shell.probes import RemoteProbes, takes_notes
 
     probes = RemoteProbes(scratch, names)
@@ -50,15 +52,18 @@ def _probes(scratch: Scratch, names: Namespace) -> Iterator[Finding]:
     folder = names.notes.rpartition("/")[0]
     if found[-1].problem is None and folder != names.root:
         found.append(takes_notes(scratch, folder))
-    for probe in found:
-        if probe.problem is None:
-            yield Finding("ok", f"the remote {probe.name}")
-        else:
-            hint = probe.hint or "git remote -v (may you write there, and is it the right one?)"
-            yield Finding("problem", f"the remote fails where it {probe.name}: {probe.problem}", hint)
-    yield from _left(scratch, probes.left)
+    findings = [_as_finding(probe) for probe in found]
+    findings += _left(scratch, probes.left)
     if found[0].refused and names.root == DEFAULT_NAMESPACE:
-        yield from _fallback(scratch)
+        findings += _fallback(scratch)
+    return findings, found[0].problem is None and not probes.left
+
+
+def _as_finding(probe: Probe) -> Finding:
+    if probe.problem is None:
+        return Finding("ok", f"the remote {probe.name}")
+    hint = probe.hint or "git remote -v (may you write there, and is it the right one?)"
+    return Finding("problem", f"the remote fails where it {probe.name}: {probe.problem}", hint)
 
 
 def _fallback(scratch: Scratch) -> Iterator[Finding]:

@@ -68,7 +68,7 @@ class RemoteProbes:
 
     def _create_again(self) -> str | None:
         answer = self._overtaken(self._third, (self._third, None, "create late"))
-        return self._judged(answer, "a ref that existed was created a second time")
+        return self._judged(answer, "creating a ref that existed by then was accepted")
 
     def _stale(self) -> str | None:
         problem = self._accepted("a guarded update", (self._first, self._at[self._first], "update"))
@@ -87,7 +87,7 @@ class RemoteProbes:
 
     def _delete(self) -> str | None:
         answer = self._overtaken(self._first, (self._first, self._at[self._first], None))
-        problem = self._judged(answer, "a ref was deleted that had another value by then")
+        problem = self._judged(answer, "deleting a ref that had another value by then was accepted")
         return problem or self._accepted("a guarded deletion", *((ref, oid, None) for ref, oid in self._at.items()))
 
     def _accepted(self, what: str, *updates: tuple[str, Oid | None, str | None]) -> str | None:

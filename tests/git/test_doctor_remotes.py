@@ -56,14 +56,14 @@ def test_a_server_that_compares_in_one_step_and_swaps_in_another_is_found_by_the
 @pytest.mark.parametrize(
     ("verdict", "where", "what"),
     [
-        (NO_LOSER, "refuses to create what exists", "created a second time"),
+        (NO_LOSER, "refuses to create what exists", "creating a ref that existed by then was accepted"),
         (
             "{ref for old, new, ref in lines if set(old) == {48} and value(ref) != old}",
             "compares before it swaps",
             "an update with an outdated old value was accepted",
         ),
         (EACH_STALE, "pushes all or nothing", "carried out a part of an all-or-nothing push"),
-        (BUT_DELETIONS, "deletes with a guard", "a ref was deleted that had another value by then"),
+        (BUT_DELETIONS, "deletes with a guard", "deleting a ref that had another value by then was accepted"),
     ],
 )
 def test_a_server_that_looks_not_at_every_old_value_is_found_without_a_race(
@@ -75,7 +75,15 @@ def test_a_server_that_looks_not_at_every_old_value_is_found_without_a_race(
     said = problems(clone)
     assert len(said) == 1 and f"fails where it {where}" in said[0] and what in said[0], said
     assert not remote.refs("refs/orch")
+
+
+def test_a_race_is_run_where_it_can_be_whatever_the_probes_found(pair: tuple[Remote, Clone]) -> None:
+    remote, clone = pair
+    decided_by(remote, proc_receive(NO_LOSER, WRITES))
+    assert about(clone, "does not compare and swap: of 8", "--remote-race")["level"] == "problem"
+    remote.hook("pre-receive", "exit 1\n")
     assert about(clone, "no race was run", "--remote-race")["level"] == "warning"
+    assert not remote.refs("refs/orch")
 
 
 def test_a_server_that_refuses_and_writes_all_the_same_is_found(pair: tuple[Remote, Clone]) -> None:
