@@ -16,7 +16,8 @@ test: $(STAMP)
 
 # What tells little more than `make test`, and takes long.
 test-thorough: $(STAMP)
-	ORCH_TEST_THOROUGH=1 $(BIN)/python -m pytest -n $(TEST_JOBS) tests/hooks tests/servers/test_attacks.py tests/git/test_hostile_*.py
+	ORCH_TEST_THOROUGH=1 $(BIN)/python -m pytest -n $(TEST_JOBS) tests/hooks tests/servers/test_attacks.py \
+		tests/git/test_hostile_*.py tests/git/test_doctor*.py tests/git/test_hooks_*.py tests/git/test_crashes.py
 
 # Everything over every server that is installed (lighttpd, nginx-light, fcgiwrap, openssh-server, gitolite3), and over one
 # that is known to lose races. What is missing is skipped, with the package to install.

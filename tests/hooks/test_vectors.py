@@ -68,8 +68,9 @@ def test_a_push_is_judged_alike_everywhere(vector: Vector, tmp_path: Path) -> No
     vector.build(world)
     found = {"python": world.python()}
     for shell, (program, *_) in SHELLS.items():
-        # bash tells little more than dash, and takes twice as long.
-        if shutil.which(program) is not None and (shell != "bash" or THOROUGH):
+        # bash tells little more than dash, and takes twice as long; busybox is asked about every third.
+        asked = THOROUGH or shell == "dash" or (shell == "busybox" and VECTORS.index(vector) % 3 == 0)
+        if asked and shutil.which(program) is not None:
             found[shell] = world.shell(shell)
     assert set(found.values()) == {vector.word}, found
 
