@@ -27,6 +27,8 @@ ELLIPSIS = "…"
 
 _PASTABLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@+%-]*")
 
+_PLAIN_WORD = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./@+%:-]*")
+
 _UNITS = (("d", 86_400, "h", 3_600), ("h", 3_600, "m", 60), ("m", 60, "s", 1))
 
 
@@ -88,7 +90,7 @@ def typed(name: str, instead: str = "BRANCH") -> str:
 
 def quoted(word: str) -> str:
     """Any text as one word of a shell's command line."""
-    return word if _PASTABLE.fullmatch(word) else "'" + word.replace("'", "'\\''") + "'"
+    return word if _PLAIN_WORD.fullmatch(word) else "'" + word.replace("'", "'\\''") + "'"
 
 
 def duration(seconds: float) -> str:

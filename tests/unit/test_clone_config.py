@@ -36,9 +36,9 @@ def config(*rows: str, scope: str = "local", origin: str = "file:.git/config") -
         ("local", "file:config", ""),
         ("worktree", "file:/a/.git/config.worktree", "--worktree"),
         ("global", "file:/h/.gitconfig", "--global"),
-        ("global", "file:/h/.config/git/config", "--file '/h/.config/git/config'"),
+        ("global", "file:/h/.config/git/config", "--file /h/.config/git/config"),
         ("local", "file:.git/../shared ones", "--file '.git/../shared ones'"),
-        ("system", "file:/etc/gitconfig", "--file '/etc/gitconfig'"),
+        ("system", "file:/etc/gitconfig", "--file /etc/gitconfig"),
         ("command", "command line:", COMMAND_LINE),
     ],
 )
