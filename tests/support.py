@@ -19,6 +19,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from tests.warm import Forked, warm_start
+
 Files = Mapping[str, str | bytes | None]
 """Path to content; None deletes the file, a content that begins with `#!` makes it executable."""
 
@@ -133,7 +135,7 @@ class Remote(Repo):
 class Running:
     """A `git orch` that was started and not waited for. It leads its own process group."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
 
     def wait(self, timeout_s: float = 60.0) -> Run:
         """Its end. After `timeout_s` the whole group is killed and the test fails."""
@@ -143,7 +145,7 @@ class Running:
             self.kill()
             out, err = self.process.communicate()
             raise AssertionError(f"still running after {timeout_s} s\n{_text(out)}{_text(err)}") from None
-        return Run(self.process.returncode, _text(out), _text(err))
+        return Run(self.process.wait(), _text(out), _text(err))
 
     def kill(self) -> None:
         """`kill -9` to the whole process group."""
@@ -205,10 +207,11 @@ class Clone(Repo):
 
     def start_orch(self, *args: str, env: Mapping[str, str] | None = None, stdin: str | None = None) -> Running:
         """Like `orch`, without waiting for its end."""
-        process = subprocess.Popen(
+        environ = {**os.environ, **(env or {})}
+        process = warm_start(list(args), self.path, environ, stdin is not None) or subprocess.Popen(
             [sys.executable, "-m", "gitorch", *args],
             cwd=self.path,
-            env={**os.environ, **(env or {})},
+            env=environ,
             stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

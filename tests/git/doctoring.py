@@ -31,10 +31,10 @@ def type_in(clone: Clone, hint: str) -> None:
     subprocess.run(["sh", "-c", hint], cwd=clone.path, check=True, capture_output=True, stdin=subprocess.DEVNULL)
 
 
-def proc_receive(verdict: str, apply: str, pause_s: float = 0.0) -> str:
+def proc_receive(verdict: str, apply: str, between: str = "pass") -> str:
     """A hook `proc-receive`: real git in front, and this decides instead of git's own compare-and-swap. `verdict` says
-    which refs lose, of `lines` of (old, new, ref); `apply` is how one ref is written."""
-    script = _PROC_RECEIVE.replace("VERDICT", verdict).replace("APPLY", apply).replace("PAUSE", str(pause_s))
+    which refs lose, of `lines` of (old, new, ref); `apply` is how one ref is written, `between` what happens before."""
+    script = _PROC_RECEIVE.replace("VERDICT", verdict).replace("APPLY", apply).replace("BETWEEN", between)
     return f"exec python3 -c '{script}'\n"
 
 
@@ -45,8 +45,11 @@ BUT_DELETIONS = (
     "{ref for *_, ref in lines} if any(value(ref) != old and set(new) != {48} for old, new, ref in lines) else set()"
 )
 
+MEET = "meet()"
+"""Between comparing and swapping in a race, another one compares: each waits for a second one to be there."""
+
 _PROC_RECEIVE = r"""
-import subprocess, sys, time
+import os, subprocess, sys, time
 stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
 def read():
     found = []
@@ -64,11 +67,21 @@ def value(ref):
     return git("rev-parse", "-q", "--verify", ref) or b"0" * 40
 def write(new, ref):
     git("update-ref", *(["-d", ref] if set(new) == {48} else [ref, new]))
+def meet():
+    old, new, ref = lines[0]
+    if not ref.endswith(b"-race") or set(new) == {48}:
+        return
+    name = "met-" + ref.decode().replace("/", "-") + "-" + old.decode()
+    os.makedirs(name, exist_ok=True)
+    open(os.path.join(name, str(os.getpid())), "w").close()
+    until = time.monotonic() + 20
+    while len(os.listdir(name)) < 2 and time.monotonic() < until:
+        time.sleep(0.01)
 read()
 say(b"version=1\0atomic\n")
 lines = [line.split(b"\0")[0].strip().split(b" ") for line in read()]
 lost = VERDICT
-time.sleep(PAUSE)
+BETWEEN
 for old, new, ref in lines:
     if ref not in lost:
         APPLY

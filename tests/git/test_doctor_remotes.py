@@ -13,6 +13,7 @@ from tests.git.doctoring import (
     ANY_STALE,
     BUT_DELETIONS,
     EACH_STALE,
+    MEET,
     NO_LOSER,
     about,
     findings,
@@ -46,7 +47,7 @@ def test_a_server_that_compares_in_one_step_and_swaps_in_another_is_found_by_the
     pair: tuple[Remote, Clone],
 ) -> None:
     remote, clone = pair
-    decided_by(remote, proc_receive(ANY_STALE, WRITES, pause_s=0.3))
+    decided_by(remote, proc_receive(ANY_STALE, WRITES, MEET))
     assert {one["level"] for one in findings(clone)} == {"ok"}, "one after another, it compares"
     found = about(clone, "does not compare and swap: of 8 that race to", "--remote-race")
     assert found["level"] == "problem", found
@@ -88,8 +89,7 @@ def test_a_race_is_run_where_it_can_be_whatever_the_probes_found(pair: tuple[Rem
 
 def test_a_server_that_refuses_and_writes_all_the_same_is_found(pair: tuple[Remote, Clone]) -> None:
     remote, clone = pair
-    script = proc_receive(EACH_STALE, WRITES).replace("time.sleep(0.0)", "[write(new, ref) for old, new, ref in lines]")
-    decided_by(remote, script)
+    decided_by(remote, proc_receive(EACH_STALE, WRITES, "[write(new, ref) for old, new, ref in lines]"))
     said = problems(clone)
     assert len(said) == 1 and "although it was answered that it was not" in said[0], said
     assert not remote.refs("refs/orch")

@@ -74,5 +74,18 @@ def test_the_gitorch_of_the_remotes_main_branch_names_targets_and_a_new_one_may_
     assert remote.tip("release") == remote.tip("main")
 
 
+def test_without_a_known_main_branch_the_gitorch_of_the_branch_itself_is_asked(tmp_path: Path) -> None:
+    """A clone that was made while the remote was empty has no `origin/HEAD`."""
+    remote, clone = hooked(tmp_path)
+    clone.git("switch", "-q", "main")
+    clone.commit({".gitorch": "[orch]\n\ttarget = main\n"}, "Name a target")
+    clone.git("push", "-q", "origin", "main")
+    clone.git("remote", "set-head", "origin", "--delete")
+    before = remote.tip()
+    run = try_git(clone.path, "push", "origin", "+b1:main")
+    assert run.status != 0 and "moves only by landing" in run.err
+    assert remote.tip() == before
+
+
 def test_it_is_plain_posix_shell() -> None:
     assert subprocess.run(["dash", "-n", str(HOOK)], check=False).returncode == 0

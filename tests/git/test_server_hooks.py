@@ -42,7 +42,7 @@ def test_work_lands_through_the_hook_and_by_no_other_way(tmp_path: Path) -> None
     remote, clone = served(tmp_path)
     before = remote.tip()
     run = push(clone, "one:main")
-    assert word(run) == "no-lease" and "hint: git orch land" in run.err
+    assert word(run) == "no-lease" and "hint: git orch submit, then git orch land" in run.err
     assert word(push(clone, "+one:main")) == "no-lease"
     assert word(push(clone, ":main")) == "target-deleted"
     assert word(push(clone, "--mirror")) in ("deletion", "unknown-ref", "target-deleted")
