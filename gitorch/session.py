@@ -83,6 +83,7 @@ class Session:
             namespace=self.mirror.namespace,
             holder=describe_holder(),
             missing_holds=self.settings.missing_holds,
+            gc_grace_s=self.settings.gc_grace_s,
             trust=self.trust(),
         )
 

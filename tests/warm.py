@@ -154,25 +154,26 @@ def _serve(control: socket.socket) -> None:
 
 
 def _supervise(fds: list[int]) -> None:
-    """Start the command; say its pid, then how it ended."""
+    """Start the command, which says its pid; then say how it ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     reply = socket.socket(fileno=fds[3])
     with reply.makefile("rb") as request:
         argv, cwd, env = json.loads(request.readline())
     pid = os.fork()
     if pid == 0:
+        os.setsid()
+        # Not before it leads its group: who hears of it may kill that group at once.
+        reply.sendall(b"%12d" % os.getpid())
         reply.close()
         _become(argv, cwd, env, fds[:3])
     for fd in fds[:3]:
         os.close(fd)
-    reply.sendall(b"%12d" % pid)
     status = os.waitpid(pid, 0)[1]
     reply.sendall(b"%12d" % status)
 
 
 def _become(argv: list[str], cwd: str, env: dict[str, str], fds: list[int]) -> None:
     """Be `git orch ARGV`. Does not return."""
-    os.setsid()
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)

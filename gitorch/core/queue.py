@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 
 from gitorch.core.errors import UsageError
 from gitorch.core.graph import on_cycles
@@ -21,8 +22,13 @@ class States(Mapping[JobId, State]):
         known = {**snapshot.archived, **snapshot.jobs}
         self._states = {job_id: seen.record.state for job_id, seen in known.items()}
         self.finished_ms = {i: s.record.updated_ms for i, s in known.items() if s.record.state is State.DONE}
-        edges = {i: s.record.after for i, s in snapshot.jobs.items() if s.record.after and s.record.state not in FINAL}
-        self.cyclic = on_cycles(edges)
+        self._jobs = snapshot.jobs
+
+    @cached_property
+    def cyclic(self) -> frozenset[JobId]:
+        """The open jobs on a cycle; looked for when somebody asks, which no claim and no landing does."""
+        jobs = self._jobs.items()
+        return on_cycles({i: s.record.after for i, s in jobs if s.record.after and s.record.state not in FINAL})
 
     def __getitem__(self, job: JobId) -> State:
         return self._states[job]
@@ -39,20 +45,28 @@ def states_of(snapshot: Snapshot) -> States:
     return States(snapshot)
 
 
+def is_ready(job: Job, states: Mapping[JobId, State], *, missing_holds: bool = False) -> bool:
+    """Whether somebody could take or land a job now: `derived` says READY."""
+    if job.state not in _PICKABLE:
+        return False
+    return all(states.get(d, State.QUEUED if missing_holds else State.DONE) is State.DONE for d in job.after)
+
+
 def derived(job: Job, states: Mapping[JobId, State], *, missing_holds: bool = False) -> Derived | None:
     """Ready, waiting or blocked; None for a job that nobody could take or land now. A dependency that cannot be
     found does not hold the job back (it is reported as damage), unless `missing_holds` (orch.missingDependency =
     closed)."""
     if job.state not in _PICKABLE:
         return None
-    if not job.after:
+    # A job on a cycle waits for one that is not done, so only those that wait ask for cycles.
+    if is_ready(job, states, missing_holds=missing_holds):
         return Derived.READY
     found = [states[d] for d in job.after if d in states]
-    on_cycle = isinstance(states, States) and job.id in states.cyclic
     missing = missing_holds and len(found) < len(job.after)
+    on_cycle = isinstance(states, States) and job.id in states.cyclic
     if on_cycle or missing or any(state in (State.FAILED, State.CANCELLED) for state in found):
         return Derived.BLOCKED
-    return Derived.READY if all(state is State.DONE for state in found) else Derived.WAITING
+    return Derived.WAITING
 
 
 def order_key(job: Job, states: Mapping[JobId, State] | None = None) -> tuple[int, int, str]:
@@ -81,7 +95,7 @@ def _ready(snapshot: Snapshot, target: str | None, wanted: frozenset[State], mis
         for seen in snapshot.jobs.values()
         if seen.record.state in wanted
         and (target is None or seen.record.target == target)
-        and derived(seen.record, states, missing_holds=missing_holds) is Derived.READY
+        and is_ready(seen.record, states, missing_holds=missing_holds)
     )
     return sorted(ready, key=lambda seen: order_key(seen.record, states))
 

@@ -18,6 +18,7 @@ from gitorch.core.model import SLOT_LIMIT, Oid
 from gitorch.core.names import DEFAULT_NAMESPACE, Namespace, is_branch_name
 
 NO_GATE = "none"
+GC_GRACE_S = 600
 SHARED_FILE = ".gitorch"
 
 
@@ -139,6 +140,11 @@ class Settings:
     def max_concurrency(self) -> int:
         """How many jobs may be claimed at once, everywhere; 0: as many as there are."""
         return self.number("orch.maxConcurrency", 0, low=0, high=SLOT_LIMIT)
+
+    @property
+    def gc_grace_s(self) -> int:
+        """How old a job must be before it is folded away."""
+        return self.seconds("orch.gcGrace", GC_GRACE_S, low=0)
 
     @property
     def missing_holds(self) -> bool:

@@ -6,6 +6,11 @@ archive says of a job stays true. The archive grows and the job's ref goes in on
 the value that it deletes: of two that fold the same job one is refused, and looks again. A reader that sees half of
 such a push finds the job in one place or in both, or looks in the archive once more.
 
+Why a job does not come back: the push that made it may have been thought lost, sent again, and still be on its way. It
+names no old value, so nothing but the job's own ref holds it off, and that ref goes when the job is folded. Like `git
+gc`, this one leaves alone what is younger than a grace (orch.gcGrace), which no push is on its way for. Ages are by
+this machine's clock; a clock that is wrong gives less of this, or folds later.
+
 Why no worker can be robbed: a worker's ref is presence, and nothing that a claim protects. A worker that was taken for
 gone and lives finds its ref missing at its next beat, and begins a new one.
 """
@@ -117,7 +122,7 @@ def _collect(world: World, snapshot: Snapshot | None, report: GcReport, *, every
 def _next(world: World, snapshot: Snapshot, tip: Oid | None, *, everything: bool) -> Folding | None:
     """What the next push takes away; None when there is nothing (in passing: nothing that is worth a push). `tip` is
     the archive's commit as we wrote it last."""
-    jobs = _foldable(snapshot, everything=everything)
+    jobs = _foldable(world, snapshot, everything=everything)
     workers = list(_gone(world, snapshot))
     if not everything and len(jobs) < WORTH_A_PUSH:
         jobs = []
@@ -135,12 +140,20 @@ def _next(world: World, snapshot: Snapshot, tip: Oid | None, *, everything: bool
     )
 
 
-def _foldable(snapshot: Snapshot, *, everything: bool) -> list[Seen[Job]]:
-    """The finished jobs that may go, those first that were finished first. In passing, those stay that open jobs wait
-    for: every observation would have to look them up."""
+def _foldable(world: World, snapshot: Snapshot, *, everything: bool) -> list[Seen[Job]]:
+    """The finished jobs that may go, those first that were finished first, without those that were made a moment ago. In
+    passing, those stay that open jobs wait for: every observation would have to look them up."""
     still_open = [seen.record for seen in snapshot.jobs.values() if seen.record.state not in FINAL]
     needed = frozenset[JobId]() if everything else frozenset(d for job in still_open for d in job.after)
-    finished = (seen for seen in snapshot.jobs.values() if seen.record.state in FINAL and seen.record.id not in needed)
+    now_ms, grace_ms = world.clock.now_ms(), world.gc_grace_s * 1000
+    finished = (
+        seen
+        for seen in snapshot.jobs.values()
+        if seen.record.state in FINAL
+        and seen.record.id not in needed
+        # A job that was made in the future tells of a wrong clock, and is not kept for ever.
+        and abs(now_ms - seen.record.created_ms) >= grace_ms
+    )
     return sorted(finished, key=lambda seen: (seen.record.updated_ms, seen.record.id))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gitorch.core.model import Derived, Job, JobId, Oid, Seen, Snapshot, State
-from gitorch.core.queue import derived, states_of, to_land
+from gitorch.core.model import Job, JobId, Oid, Seen, Snapshot, State
+from gitorch.core.queue import is_ready, states_of, to_land
 from gitorch.engine.land import LandEnd, Lander, LandResult
 from gitorch.engine.passing import tidy_up
 from gitorch.engine.world import World
@@ -117,6 +117,6 @@ def _more_after(snapshot: Snapshot, target: str, tried: dict[JobId, Oid | None],
         and seen.record.state is State.SUBMITTED
         and seen.record.target == target
         and tried.get(seen.record.id) != seen.record.head
-        and derived(seen.record, states) is Derived.READY
+        and is_ready(seen.record, states)
         for seen in snapshot.jobs.values()
     )

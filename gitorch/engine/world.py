@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from gitorch.core.model import Job, Oid, Seen, Snapshot
 from gitorch.core.names import Namespace
 from gitorch.core.plan import Context
+from gitorch.core.settings import GC_GRACE_S
 from gitorch.ports import (
     CatchUp,
     Checkouts,
@@ -55,6 +56,8 @@ class World:
     trust: Trust = field(default_factory=Anybody)
     missing_holds: bool = False
     """Whether a dependency that cannot be found holds a job back (orch.missingDependency = closed)."""
+    gc_grace_s: int = GC_GRACE_S
+    """How old a job must be before it is folded away (orch.gcGrace)."""
 
     def context(self, *, max_attempts: int = 0) -> Context:
         """A fresh context: the time, and a nonce that no other plan has."""

@@ -85,7 +85,7 @@ def work_beside(remote: Remote, clone: Clone) -> None:
         ("release", "other"),
         ("cancel", "other"),
         ("land", "one"),
-        ("gc",),
+        ("gc", "--now"),
         ("reap",),
         ("land", "--all"),
     ):

@@ -72,7 +72,7 @@ def test_an_archived_dependency_counts_for_what_it_was(clone: Clone) -> None:
     clone.orch("claim", "good")
     clone.orch("done", "good")
     clone.orch("cancel", "bad")
-    clone.orch("gc")
+    clone.orch("gc", "--now")
     assert sorted(after(clone)) == ["stuck", "top"]
     shown = {name: clone.orch("show", name, "--json").json()["data"] for name in ("top", "stuck", "good", "bad")}
     assert (shown["top"]["derived"], shown["stuck"]["derived"]) == ("ready", "blocked")

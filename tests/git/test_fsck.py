@@ -57,7 +57,7 @@ def test_a_history_with_everything_that_may_happen_is_clean(remote: Remote, clon
     plant(remote, worker("w-1"), "start")
     plant(remote, worker("w-1"), "beat", on=True)
     assert fsck(clone, 0) == []
-    clone.orch("gc")
+    clone.orch("gc", "--now")
     assert fsck(clone, 0) == []
 
 
@@ -240,7 +240,7 @@ def test_a_vanished_dependency_is_a_warning_and_an_unwatched_claim_a_remark(remo
 def archived(clone: Clone) -> None:
     submit(clone, "one")
     clone.orch("cancel", "one")
-    clone.orch("gc")
+    clone.orch("gc", "--now")
 
 
 def test_an_id_that_is_live_and_archived_is_a_fault(remote: Remote, clone: Clone) -> None:
@@ -254,7 +254,7 @@ def test_half_of_an_archiving_push_is_a_warning(remote: Remote, clone: Clone) ->
     submit(clone, "one")
     clone.orch("cancel", "one")
     tip = remote.ref(ONE) or ""
-    clone.orch("gc")
+    clone.orch("gc", "--now")
     remote.git("update-ref", ONE, tip)
     found = fsck(clone, 0)
     assert only(found, "warning") == [(ONE, "I3", "it is archived already, and its ref is still there")]

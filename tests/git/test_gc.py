@@ -48,7 +48,7 @@ def test_sixty_finished_jobs_fold_in_two_pushes(tmp_path: Path) -> None:
     ids = finished(clone, 60)
     log = tmp_path / "pushes"
     remote.hook("pre-receive", f'wc -l >> "{log}"\n')
-    report = clone.orch("gc", "--json").json()["data"]
+    report = clone.orch("gc", "--now", "--json").json()["data"]
     assert report["pushes"] == 2 and report["folded"] == ids
     assert [int(line) for line in log.read_text().split()] == [49, 13]
     assert remote.refs(JOBS) == {}
@@ -58,7 +58,7 @@ def test_every_command_still_finds_what_is_archived(tmp_path: Path) -> None:
     remote, clone = landed(tmp_path)
     clone.orch("submit", "two", "--id", "two")
     diary = clone.orch("log", "one").out
-    clone.orch("gc")
+    clone.orch("gc", "--now")
     assert live("one") not in remote.refs(JOBS)
     for here in (clone, remote.clone("b")):
         assert here.orch("show", "one", "--json").json()["data"]["state"] == "done"
@@ -71,7 +71,7 @@ def test_every_command_still_finds_what_is_archived(tmp_path: Path) -> None:
 
 def test_what_waits_for_an_archived_job_goes_on(tmp_path: Path) -> None:
     remote, clone = landed(tmp_path)
-    clone.orch("gc")
+    clone.orch("gc", "--now")
     for here in (clone, remote.clone("b")):
         name = f"by-{here.path.name}"
         here.branch(name, {f"src/{name}.txt": "call base\n"}, name)
@@ -88,7 +88,7 @@ def test_a_cancelled_job_blocks_from_the_archive_too(tmp_path: Path) -> None:
     clone.orch("submit", "first", "--id", "first")
     clone.orch("submit", "second", "--id", "second", "--after", "first")
     clone.orch("cancel", "first")
-    clone.orch("gc")
+    clone.orch("gc", "--now")
     assert list(remote.refs(JOBS)) == [live("second")]
     for here in (clone, remote.clone("b")):
         assert here.orch("show", "second", "--json").json()["data"]["derived"] == "blocked"
@@ -103,7 +103,7 @@ def test_diaries_and_submitted_commits_stay_reachable(tmp_path: Path) -> None:
     clone.orch("submit", "gone", "--id", "gone")
     clone.orch("cancel", "gone")
     tips = list(remote.refs(JOBS).values())
-    clone.orch("gc")
+    clone.orch("gc", "--now")
     clone.push("--delete", "gone", "work")
     remote.git("reflog", "expire", "--expire=now", "--all")
     remote.git("gc", "-q", "--prune=now")
@@ -124,13 +124,28 @@ def test_two_that_fold_at_once_lose_nothing_and_count_nothing_twice(tmp_path: Pa
     clones = [remote.clone(name) for name in ("a", "b", "c")]
     ids = finished(clones[0], 60)
     tips = remote.refs(JOBS)
-    runs = [clone.start_orch("gc", "--json") for clone in clones]
+    runs = [clone.start_orch("gc", "--now", "--json") for clone in clones]
     folded = [job for run in runs for job in run.wait().json()["data"]["folded"]]
     assert sorted(folded) == sorted(ids), "I3: each is archived, and by one of them"
     assert remote.refs(JOBS) == {}
     assert archived(remote) == ids
     parents = remote.git("rev-list", "--parents", "--first-parent", ARCHIVE).split()
     assert set(tips.values()) <= set(parents)
+
+
+def test_what_was_made_a_moment_ago_stays_unless_it_is_to_go_now(tmp_path: Path) -> None:
+    """The push that made it may have been thought lost, and come a second time."""
+    remote, clone = landed(tmp_path)
+    clone.git("config", "--unset", "orch.gcGrace")
+    finished(clone, 20)
+    clone.orch("submit", "two", "--id", "two")
+    clone.orch("land", "two")
+    run = clone.orch("gc")
+    assert remote.ref(ARCHIVE) is None, "in passing neither"
+    assert "22 finished jobs kept for now" in run.out and "hint: git orch gc --now" in run.err
+    clone.git("config", "orch.gcGrace", "1")
+    eventually(lambda: clone.orch("gc", "--json").json()["data"]["kept"] == 0, "a second has passed")
+    assert remote.refs(JOBS) == {} and len(archived(remote)) == 22
 
 
 def test_a_landing_folds_in_passing_what_nobody_waits_for(tmp_path: Path) -> None:
@@ -147,7 +162,7 @@ def test_a_landing_folds_in_passing_what_nobody_waits_for(tmp_path: Path) -> Non
     clone.orch("land", "four", "--json")
     assert set(remote.refs(JOBS)) == {live("one"), live("three")}
     assert len(archived(remote)) == 21
-    clone.orch("gc")
+    clone.orch("gc", "--now")
     assert set(remote.refs(JOBS)) == {live("three")}, "asked for explicitly"
 
 
@@ -167,7 +182,7 @@ def test_a_remote_that_allows_no_deletion_lands_all_the_same(tmp_path: Path, how
     remote.hook("update", f'case "$3" in {"0" * 40}) echo "no deletion of $1"; exit 1;; esac\n')
     clone.orch("submit", "two", "--id", "two")
     assert clone.orch(*how, "--json").json()["ok"]
-    error = clone.orch("gc", "--json", check=16).json()["error"]
+    error = clone.orch("gc", "--now", "--json", check=16).json()["error"]
     assert "does not allow that their refs are deleted" in error["message"]
     assert set(remote.refs(JOBS)) == before | {live("two")} and remote.ref(ARCHIVE) is None
 
@@ -175,6 +190,7 @@ def test_a_remote_that_allows_no_deletion_lands_all_the_same(tmp_path: Path, how
 def test_a_fold_that_is_killed_anywhere_loses_nothing(tmp_path: Path) -> None:
     remote = project(tmp_path)
     clone = remote.clone("a")
+    clone.git("config", "orch.gcGrace", "0")
     ids = finished(clone, 3)
 
     def work() -> None:
@@ -202,7 +218,7 @@ def test_the_refs_of_workers_that_left_or_died_are_dropped(tmp_path: Path) -> No
     dropped: list[str] = []
 
     def collected() -> bool:
-        dropped.extend(clone.orch("gc", "--json").json()["data"]["workers"])
+        dropped.extend(clone.orch("gc", "--now", "--json").json()["data"]["workers"])
         return len(dropped) >= 2
 
     eventually(collected, "a worker is silent for three TTLs")
@@ -212,9 +228,9 @@ def test_the_refs_of_workers_that_left_or_died_are_dropped(tmp_path: Path) -> No
 
 def test_nothing_to_fold_costs_one_fetch(tmp_path: Path) -> None:
     remote, clone = landed(tmp_path)
-    clone.orch("gc")
+    clone.orch("gc", "--now")
     before, trace = remote.refs(), tmp_path / "trace"
-    assert clone.orch("gc", env={"ORCH_TEST_TRACE": str(trace)}).out.startswith("nothing")
+    assert clone.orch("gc", "--now", env={"ORCH_TEST_TRACE": str(trace)}).out.startswith("nothing")
     said = trace.read_text()
     assert said.count("before git fetch") == 1 and "git push" not in said
     assert remote.refs() == before
@@ -227,6 +243,7 @@ def landed(tmp_path: Path) -> tuple[Remote, Clone]:
     """A remote with the landed job `one` of branch `work`; branch `two` is not submitted yet."""
     remote = project(tmp_path)
     clone = remote.clone("a")
+    clone.git("config", "orch.gcGrace", "0")
     clone.branch("work", {"src/work.txt": "call base\n"}, "Work")
     clone.branch("two", {"src/two.txt": "call base\n"}, "Two")
     clone.orch("submit", "work", "--id", "one")

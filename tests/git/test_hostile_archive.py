@@ -50,7 +50,7 @@ def test_an_archive_that_is_no_commit_is_left_alone_and_said(tmp_path: Path, kin
         look_briefly(clone)
         for command in (("land", "one"), ("add", "x", "--id", "other"), ("submit", "b2"), ("land", "--all"), ("reap",)):
             assert orch(clone, *command).status == 0, command
-        run = orch(clone, "gc")
+        run = orch(clone, "gc", "--now")
         assert run.status == 1, run.said()
         assert "the archive cannot be read, so it is left alone" in run.err and f"it is a {kind}" in run.err
         assert run.err.endswith("hint: git orch doctor\n")
@@ -114,7 +114,7 @@ def test_an_archive_that_lies_about_one_job_does_so_about_that_job_only(tmp_path
         for command in (("show", "liar"), ("why", "waits"), ("show", "waits"), ("submit", "b2"), ("land", "one")):
             orch(clone, *command)
     assert record(remote, f"{JOBS}/one")["State"] == "done"
-    run = orch(clone, "gc")
+    run = orch(clone, "gc", "--now")
     assert run.status in (0, 1) and (run.status == 0 or run.err.splitlines()[-1].startswith("hint: ")), run.said()
 
 

@@ -55,7 +55,7 @@ def test_the_id_of_a_refused_line_is_not_taken_for_the_beginning_of_another(clon
 
 def test_the_exact_id_of_an_archived_job_goes_before_the_beginning_of_a_live_one(clone: Clone) -> None:
     finish(clone, "fix")
-    clone.orch("gc")
+    clone.orch("gc", "--now")
     clone.orch("add", "Other", "--id", "fix-parser")
     clone.orch("add", "--from", "-", stdin=lines({"id": "use", "title": "Use", "after": ["fix"]}))
     assert jobs(clone)["use"]["after"] == ["fix"]
@@ -63,7 +63,7 @@ def test_the_exact_id_of_an_archived_job_goes_before_the_beginning_of_a_live_one
 
 def test_a_line_may_wait_for_live_archived_and_other_lines(clone: Clone) -> None:
     finish(clone, "old")
-    clone.orch("gc")
+    clone.orch("gc", "--now")
     clone.orch("add", "Live", "--id", "live")
     text = lines({"id": "x", "title": "X", "after": ["y", "old", "live"]}, {"id": "y", "title": "Y"})
     clone.orch("add", "--from", "-", stdin=text)

@@ -77,7 +77,7 @@ def test_archived_jobs_are_listed_shown_and_explained(clone: Clone) -> None:
     clone.branch("b", {"src/b.txt": "call base\n"}, "Add b")
     clone.orch("submit", "b", "--id", "one")
     clone.orch("cancel", "one", "--reason", "not now")
-    clone.orch("gc")
+    clone.orch("gc", "--now")
     assert ids(clone) == []
     assert ids(clone, "--all") == ["one"]
     assert data(clone, "list", "--all")["jobs"][0]["archived"] is True
@@ -305,7 +305,7 @@ def test_the_log_of_everything_has_archived_jobs_too(clone: Clone) -> None:
         clone.branch(name, {f"src/{name}.txt": "call base\n"}, f"Add {name}")
         clone.orch("submit", name, "--id", name)
     clone.orch("cancel", "one")
-    clone.orch("gc")
+    clone.orch("gc", "--now")
     assert [event["job"] for event in data(clone, "log")["events"]] == ["two"]
     assert sorted(event["job"] for event in data(clone, "log", "--all")["events"]) == ["one", "one", "two"]
 

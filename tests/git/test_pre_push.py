@@ -65,6 +65,7 @@ def test_a_target_is_not_pushed_by_hand_wherever_its_name_is_known_from(tmp_path
     assert remote.refs("refs/heads") == before
 
 
+@pytest.mark.unguarded
 def test_the_gitorch_of_the_remotes_main_branch_names_targets_and_a_new_one_may_be_made(tmp_path: Path) -> None:
     remote, clone = hooked(tmp_path)
     clone.git("switch", "-q", "main")
@@ -74,6 +75,7 @@ def test_the_gitorch_of_the_remotes_main_branch_names_targets_and_a_new_one_may_
     assert remote.tip("release") == remote.tip("main")
 
 
+@pytest.mark.unguarded
 def test_without_a_known_main_branch_the_gitorch_of_the_branch_itself_is_asked(tmp_path: Path) -> None:
     """A clone that was made while the remote was empty has no `origin/HEAD`."""
     remote, clone = hooked(tmp_path)

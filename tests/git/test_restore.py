@@ -32,7 +32,7 @@ def busy(tmp_path: Path) -> tuple[Remote, Clone]:
         clone.branch(name, {f"src/{name}.txt": "call base\n"}, f"Add {name}")
         clone.orch("submit", name, "--id", name)
     clone.orch("land", "one")
-    clone.orch("gc")
+    clone.orch("gc", "--now")
     clone.orch("land", "two")
     return remote, clone
 
@@ -95,7 +95,7 @@ def test_what_was_made_since_the_wipe_stays(tmp_path: Path) -> None:
 
 def test_a_job_ref_that_somebody_deleted_by_hand_comes_back_and_archived_jobs_do_not(tmp_path: Path) -> None:
     remote, clone = busy(tmp_path)
-    remote.clone("b").orch("gc")  # two: folded without this clone
+    remote.clone("b").orch("gc", "--now")  # two: folded without this clone
     before = state(remote)
     clone.orch("status")
     delete(remote, live("three"))

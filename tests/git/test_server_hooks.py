@@ -263,7 +263,7 @@ def test_strict_work_lands_and_is_archived(tmp_path: Path) -> None:
     clone.orch("claim", "a")
     clone.orch("release", "a")
     clone.orch("cancel", "a")
-    clone.orch("gc")
+    clone.orch("gc", "--now")
     assert clone.orch("fsck").status == 0
 
 
@@ -299,7 +299,7 @@ def test_strict_no_part_that_others_rest_on_is_carried_out_alone(tmp_path: Path)
         (("after", "a", "b"), "refs/orch/graph", "refs/orch/jobs/a"),
         (("claim", "a"), "refs/orch/slots/", "refs/orch/jobs/a"),
         (("claim", "a"), "refs/orch/jobs/a", "refs/orch/slots/"),
-        (("gc",), "refs/orch/archive", "refs/orch/jobs/b"),
+        (("gc", "--now"), "refs/orch/archive", "refs/orch/jobs/b"),
     ):
         found = caught(clone, remote, needed, *args)
         assert any(ref.startswith(needed) for ref in found) and any(ref.startswith(alone) for ref in found), found

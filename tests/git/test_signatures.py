@@ -53,7 +53,7 @@ def test_everything_that_is_published_is_signed(signed: tuple[Remote, Clone], tm
     clone.orch("land", "one")
     clone.orch("add", "Two", "--id", "two")
     clone.orch("claim", "two")
-    clone.orch("gc")
+    clone.orch("gc", "--now")
     assert statuses(remote, tmp_path, ada) == {"G"}
     assert "no fault" in clone.orch("fsck").out
     shown = clone.orch("log", "two", "--show-signature", "--json").json()["data"]["events"]
@@ -61,6 +61,7 @@ def test_everything_that_is_published_is_signed(signed: tuple[Remote, Clone], tm
     assert f"good: {ada.principal}" in clone.orch("log", "--show-signature").out
 
 
+@pytest.mark.unguarded
 def test_a_branch_that_a_stranger_submits_does_not_land(signed: tuple[Remote, Clone], ada: SshKey, eve: SshKey) -> None:
     remote, clone = signed
     other = remote.clone("b")
@@ -79,6 +80,7 @@ def test_a_branch_that_a_stranger_submits_does_not_land(signed: tuple[Remote, Cl
     assert "not, or no longer, an allowed signer" in found.out
 
 
+@pytest.mark.unguarded
 def test_an_unsigned_event_on_top_of_signed_ones_is_seen(signed: tuple[Remote, Clone]) -> None:
     remote, clone = signed
     clone.orch("add", "Work", "--id", "work")
@@ -94,6 +96,7 @@ def test_an_unsigned_event_on_top_of_signed_ones_is_seen(signed: tuple[Remote, C
     assert "bad: is not signed" in bad
 
 
+@pytest.mark.unguarded
 def test_who_may_submit_and_land_can_be_limited(tmp_path: Path, ada: SshKey, eve: SshKey) -> None:
     remote = project(tmp_path)
     clone, other = remote.clone("a"), remote.clone("b")
@@ -110,6 +113,7 @@ def test_who_may_submit_and_land_can_be_limited(tmp_path: Path, ada: SshKey, eve
     )
 
 
+@pytest.mark.unguarded
 def test_an_expired_key_signs_no_more_whatever_date_it_writes(tmp_path: Path, ada: SshKey, eve: SshKey) -> None:
     remote = project(tmp_path)
     clone, other = remote.clone("a"), remote.clone("b")
@@ -123,6 +127,7 @@ def test_an_expired_key_signs_no_more_whatever_date_it_writes(tmp_path: Path, ad
     assert "no longer, an allowed signer" in clone.orch("land", "late", check=16).err
 
 
+@pytest.mark.unguarded
 def test_a_verdict_of_somebody_who_may_not_record_one_spares_no_gate(tmp_path: Path, ada: SshKey, eve: SshKey) -> None:
     remote = project(tmp_path)
     clone, other = remote.clone("a"), remote.clone("b")

@@ -47,7 +47,7 @@ def work(clone: Clone) -> None:
     clone.orch("claim", "a")
     clone.orch("cancel", "a")
     clone.orch("after", "b", "--clear", check=None)
-    clone.orch("gc")
+    clone.orch("gc", "--now")
 
 
 def test_with_the_least_rights_everything_works(gitolite: Gitolite, tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_without_a_plus_nothing_is_deleted_and_it_is_said(gitolite: Gitolite, tm
     clone.orch("submit", "one")
     clone.orch("land", "one")
     before = remote.refs("refs/orch")
-    refused = clone.orch("gc", check=16)
+    refused = clone.orch("gc", "--now", check=16)
     assert "refused" in refused.err and "hint:" in refused.err
     assert remote.refs("refs/orch") == before
     found = clone.orch("doctor", check=1)
