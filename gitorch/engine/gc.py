@@ -141,7 +141,7 @@ def _next(world: World, snapshot: Snapshot, tip: Oid | None, *, everything: bool
 
 
 def _foldable(world: World, snapshot: Snapshot, *, everything: bool) -> list[Seen[Job]]:
-    """The finished jobs that may go, those first that were finished first, without those that were made a moment ago. In
+    """The finished jobs that may go, those first that were finished first, and none that was made a moment ago. In
     passing, those stay that open jobs wait for: every observation would have to look them up."""
     still_open = [seen.record for seen in snapshot.jobs.values() if seen.record.state not in FINAL]
     needed = frozenset[JobId]() if everything else frozenset(d for job in still_open for d in job.after)

@@ -77,6 +77,9 @@ class Worker:
         self._landings: Landings | None = None
         self._runs: list[Run] = []
         self._pauses: dict[JobId, tuple[float, float]] = {}
+        self._tokens: deque[str] = deque(maxlen=REMEMBERED)
+        """Those of all claims it tried: an answer that was lost, a look that showed the past, and a file that could not
+        be written must not leave it with a claim that it keeps alive and cannot give back."""
         self._look_at_s = self._attend_at_s = self._reap_at_s = 0.0
         self._idle_s = self._deaf_s = FIRST_IDLE_S
         self._drained = False
@@ -291,8 +294,15 @@ class Worker:
             tired = job.id in self._pauses if fresh_only else now_s < until_s
             return self._command(job) is not None and not tired
 
+        token = self._world.random.token()
+        self._tokens.append(token)
         return ClaimWish(
-            worker=self._options.worker, target=self._options.target, ttl_s=self._ttl_s, kept=True, accept=accept
+            worker=self._options.worker,
+            target=self._options.target,
+            ttl_s=self._ttl_s,
+            kept=True,
+            accept=accept,
+            token=token,
         )
 
     def _rested(self) -> bool:
@@ -320,7 +330,8 @@ class Worker:
         run.place = self._workshop.start(order)
 
     def _judge(self, snapshot: Snapshot, new: JobId | None = None) -> None:
-        """Stop what is not ours any more, and give back what is ours and not run: a claim whose answer was lost."""
+        """Stop what is not ours any more, and give back what is ours and not run: claims whose answer was lost, or that
+        we took for lost."""
         for run in [run for run in self._runs if not run.lost and not run.spoke]:
             judge(run, snapshot)
             if run.lost:
@@ -335,7 +346,8 @@ class Worker:
             job = seen.record
             if job.state is not State.CLAIMED or job.worker != self._options.worker or job_id in mine:
                 continue
-            token = own_token(job, self._world.memory.claims().get(job_id, ()))
+            kept = self._world.memory.claims().get(job_id, ())
+            token = own_token(job, (*kept, *self._tokens))
             if has_claim(job, token):
                 leave(self._world, job_id, Event.RELEASE, token=token, reason=reason, refund=True)
                 self._world.memory.forget_claim(job_id)

@@ -12,7 +12,6 @@ from gitorch.cli.opening import opened
 from gitorch.cli.options import AsJson, Quiet, Remote
 from gitorch.cli.outcome import Answer
 
-
 EXAMPLES = ("git orch gc",)
 
 
