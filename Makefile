@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 # One more than there are cores: most of a test is waiting for processes.
 TEST_JOBS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 
-.PHONY: kill demo test test-guarded test-servers test-thorough check lint types unit bench fuzz fuzz-hook docs man clean
+.PHONY: kill demo test test-guarded test-servers test-thorough check lint types unit bench fuzz fuzz-hook sim sim-long docs man clean
 
 demo: $(STAMP)
 	@$(BIN)/git-orch demo
@@ -43,6 +43,14 @@ unit: $(STAMP)
 
 kill: $(STAMP)
 	ORCH_KILL_ALL=1 $(BIN)/python -m pytest -n auto tests/git/test_crashes.py
+
+# A world of virtual machines with all that goes wrong, from seeds: `make sim SEED=17` shows one again.
+sim: $(STAMP)
+	@$(BIN)/python -m sim $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) \
+		$(if $(STEPS),--steps $(STEPS))
+
+sim-long: $(STAMP)
+	@$(BIN)/python -m sim --seeds $(or $(SEEDS),2000) --first $(or $(FIRST),1000)
 
 bench: $(STAMP)
 	@$(BIN)/python -m bench $(PART)
