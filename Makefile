@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 # One more than there are cores: most of a test is waiting for processes.
 TEST_JOBS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 
-.PHONY: kill demo test test-guarded test-servers test-thorough check lint types unit bench fuzz fuzz-hook sim sim-long docs man clean
+.PHONY: kill demo test test-guarded test-servers test-thorough check lint types unit bench fuzz fuzz-hook sim sim-long model docs man clean
 
 demo: $(STAMP)
 	@$(BIN)/git-orch demo
@@ -51,6 +51,10 @@ sim: $(STAMP)
 
 sim-long: $(STAMP)
 	@$(BIN)/python -m sim --seeds $(or $(SEEDS),2000) --first $(or $(FIRST),1000)
+
+# The protocol, exhaustively, as it is and with each part left out. Needs spin and gcc.
+model: $(STAMP)
+	@$(BIN)/python -m model
 
 bench: $(STAMP)
 	@$(BIN)/python -m bench $(PART)

@@ -1,0 +1,1 @@
+"""Models of the protocol in Promela, checked exhaustively: `make model`."""
