@@ -31,7 +31,8 @@ def main(words: list[str] | None = None) -> int:
         os.execv(sys.executable, [sys.executable, "-m", "sim", *(sys.argv[1:] if words is None else words)])
     if options.seed is not None:
         return replay(options.seed, options.steps)
-    return run_many(range(options.first, options.first + options.seeds), options.steps, options.jobs)
+    seeds = range(options.first, options.first + options.seeds)
+    return run_many(seeds, options.steps, options.jobs, stop=options.stop)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -40,18 +41,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, default=60, help="how many seeds")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--steps", type=int, default=STEPS, help="steps of trouble in each")
+    parser.add_argument("--stop", action="store_true", help="stop at the first seed that fails")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     return parser
 
 
-def run_many(seeds: Iterable[int], steps: int, jobs: int) -> int:
-    """Many seeds, and a summary."""
+def run_many(seeds: Iterable[int], steps: int, jobs: int, *, stop: bool = False) -> int:
+    """Many seeds, and a summary; with `stop`, no further than the first that fails."""
     began_s = time.monotonic()
     total, failures, states = Counter[str](), list[Failure](), Counter[str]()
     for done in _results(seeds, steps, jobs):
         if isinstance(done, Failure):
             failures.append(done)
             print(f"seed {done.seed}: {done.what}\n  again: make sim SEED={done.seed} STEPS={steps}", flush=True)
+            if stop:
+                break
             continue
         total.update(seeds=1, steps=done.steps, changes=done.changes, killed=done.killed, hours=int(done.virtual_s))
         states.update(done.jobs)
@@ -70,8 +74,11 @@ def run_many(seeds: Iterable[int], steps: int, jobs: int) -> int:
 def _results(seeds: Iterable[int], steps: int, jobs: int) -> Iterator[Report | Failure]:
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         waiting: list[Future[Report | Failure]] = [pool.submit(run_seed, seed, steps) for seed in seeds]
-        for done in as_completed(waiting):
-            yield done.result()
+        try:
+            for done in as_completed(waiting):
+                yield done.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def replay(seed: int, steps: int) -> int:

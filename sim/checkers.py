@@ -55,6 +55,7 @@ class Checker:
         self.slots = slots
         self.landed: dict[JobId, Oid] = {}
         self.born: set[JobId] = set()
+        self.asked: dict[str, JobId] = {}
         self.claims: set[tuple[JobId, str]] = set()
         self.alive_s: dict[str, float] = {}
         self.checked = 0
@@ -126,6 +127,7 @@ class Checker:
             if job in self.born:
                 self.fail("I2", f"job {job} was made a second time", change)
             self.born.add(job)
+            self._new(after.record, change)
         was = before.record.state if before is not None else None
         now = after.record
         if now.state not in NEXT[was]:
@@ -141,6 +143,12 @@ class Checker:
         if now.head is not None and (before is None or before.record.head != now.head):
             self._kept(now, after.oid, change)
         self._slots_used(change)
+
+    def _new(self, job: Job, change: Change) -> None:
+        """What was asked for once is made once: people never describe, and never hand in, the same twice."""
+        asked = job.head or job.title
+        if self.asked.setdefault(asked, job.id) != job.id:
+            self.fail("I2", f"{job.id} is {self.asked[asked]} once more", change)
 
     def _seen_job(self, job: JobId, name: str, oid: Oid | None) -> Seen[Job] | None:
         return None if oid is None else self.remote.record(name, oid).jobs[job]

@@ -173,7 +173,8 @@ def describe(here: Here) -> None:
     """`git orch add`, with what it waits for."""
     after = [job for job in (here.pick() for _ in range(3)) if job is not None and here.chance() < 0.3]
     lands = here.chance() < 0.9
-    draft = Draft(title="Do something", after=tuple(dict.fromkeys(after)), lands=lands)
+    here.clone.number += 1
+    draft = Draft(title=f"Do {here.clone.number} of {here.clone.name}", after=tuple(dict.fromkeys(after)), lands=lands)
     add(here.world, draft, here.target())
 
 

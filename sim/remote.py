@@ -149,8 +149,19 @@ class SimStore(MemoryStore):
         self._last = self._read(began_s)
         snapshot = self.sim.snapshot(self._last)
         self.process.effect(self._latency_s())
+        if missing_dependencies(snapshot) - snapshot.archived.keys():
+            snapshot = self._look_again(snapshot)
         heads = {b: self._last[BRANCHES + b] for b in sorted(asked) if BRANCHES + b in self._last}
         return replace(snapshot, heads=heads, asked=asked)
+
+    def _look_again(self, snapshot: Snapshot) -> Snapshot:
+        """As the git store: what is neither live nor archived may have been seen half way through a push. The archive
+        is read, and then everything once more."""
+        archived = self.archive().find(missing_dependencies(snapshot))
+        if missing_dependencies(snapshot) <= archived.keys():
+            return replace(snapshot, archived=archived)
+        self._last = self._read(self._arrive())
+        return self.sim.snapshot(self._last)
 
     def _arrive(self) -> float:
         """Go to the server; when that began. Raises UnreachableError."""

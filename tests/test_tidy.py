@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "gitorch"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
-BENCHES = sorted(path for name in ("bench", "fuzz", "sim", "model") for path in (ROOT / name).rglob("*.py"))
+BENCHES = sorted(path for name in ("bench", "fuzz", "sim", "model", "planted") for path in (ROOT / name).rglob("*.py"))
 
 FUNCTION_LINES = 60
 FILE_LINES = 400

@@ -18,8 +18,8 @@ from gitorch.core.queue import CLAIMABLE, derived, open_dependencies, states_of,
 from gitorch.core.schedule import pick, rendezvous
 from gitorch.core.states import Event, IllegalTransitionError
 from gitorch.core.text import escape
-from gitorch.core.writes import OutcomeKind, Plan
-from gitorch.engine.exchange import MAX_ROUNDS, exchange, pause, publish, require_readable, too_busy
+from gitorch.core.writes import Outcome, OutcomeKind, Plan
+from gitorch.engine.exchange import MAX_ROUNDS, Doubts, exchange, pause, publish, require_readable, too_busy
 from gitorch.engine.liveness import dead_in_s, is_dead
 from gitorch.engine.lookup import find_any
 from gitorch.engine.world import World
@@ -79,13 +79,16 @@ def claim(world: World, wish: ClaimWish, snapshot: Snapshot | None = None) -> Cl
     Raises UsageError for an unknown job, IllegalTransitionError for one that cannot be claimed, OrchError when the
     token cannot be kept where nobody else would know it."""
     token = wish.token or world.random.token()
-    lost = 0
+    lost, doubts = 0, Doubts()
     while lost < MAX_ROUNDS:
         fresh = snapshot is None or wish.target not in snapshot.asked
         view = world.store.observe({wish.target}) if snapshot is None or fresh else snapshot
         snapshot = None
-        decision = _choose(world, wish, view, lost)
-        result = decision if isinstance(decision, ClaimResult) else _take(world, wish, view, decision, token)
+        settled = doubts.settled(world)
+        if settled is not None:
+            return replace(_claimed(world, *settled, token), lost=lost)
+        decision = _same_again(doubts, view) or _choose(world, wish, view, lost)
+        result = decision if isinstance(decision, ClaimResult) else _take(world, wish, view, decision, token, doubts)
         if result is not None and (fresh or result.end is ClaimEnd.CLAIMED):
             return replace(result, lost=lost)
         if result is None:
@@ -94,7 +97,26 @@ def claim(world: World, wish: ClaimWish, snapshot: Snapshot | None = None) -> Cl
     raise too_busy()
 
 
-def _take(world: World, wish: ClaimWish, snapshot: Snapshot, seen: Seen[Job], token: str) -> ClaimResult | None:
+def _same_again(doubts: Doubts, snapshot: Snapshot) -> Seen[Job] | None:
+    """The job of a claim that may still come, if it is as it was: of a claim that comes and another one of the same job
+    only one succeeds; with another job we would have both."""
+    for before, plan, _ in doubts.sent:
+        for seen in before.jobs.values():
+            if snapshot.jobs.get(seen.record.id) == seen and any(u.expected_old == seen.oid for u in plan.updates):
+                return seen
+    return None
+
+
+def _claimed(world: World, snapshot: Snapshot, plan: Plan, outcome: Outcome, token: str) -> ClaimResult:
+    """The result of a claim that was published."""
+    after = advance(world.namespace, snapshot, plan, outcome.oids)
+    now = next(seen for job, seen in after.jobs.items() if snapshot.jobs.get(job) != seen)
+    return ClaimResult(end=ClaimEnd.CLAIMED, snapshot=after, job=now.record, seen=now, token=token)
+
+
+def _take(
+    world: World, wish: ClaimWish, snapshot: Snapshot, seen: Seen[Job], token: str, doubts: Doubts
+) -> ClaimResult | None:
     """One attempt at one job; None after a lost race."""
     if seen.record.state is State.CLAIMED:
         _reap(world, wish, snapshot, seen)
@@ -115,10 +137,10 @@ def _take(world: World, wish: ClaimWish, snapshot: Snapshot, seen: Seen[Job], to
     plan = plan_claim(world.context(), snapshot, seen, mine)
     outcome = publish(world, plan)
     if outcome.kind is OutcomeKind.PUBLISHED:
-        after = advance(world.namespace, snapshot, plan, outcome.oids)
-        now = after.jobs[job_id]
-        return ClaimResult(end=ClaimEnd.CLAIMED, snapshot=after, job=now.record, seen=now, token=token)
-    world.memory.forget_claim(job_id, token)
+        return _claimed(world, snapshot, plan, outcome, token)
+    doubts.add(snapshot, plan, outcome)
+    if not outcome.may_come:
+        world.memory.forget_claim(job_id, token)
     return None
 
 

@@ -8,7 +8,7 @@ pauses starve somebody.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from gitorch.core.errors import DamagedError, OrchError, UnreachableError
@@ -33,7 +33,9 @@ def publish(world: World, plan: Plan, *, timeout_s: float | None = None) -> Outc
         return outcome
     world.reporter.say("the answer of the remote was lost; looking whether the push arrived")
     _observe_again(world, plan)
-    return replace(outcome, kind=OutcomeKind.PUBLISHED if _arrived(world, plan, outcome) else OutcomeKind.CONFLICT)
+    if _arrived(world, plan, outcome):
+        return replace(outcome, kind=OutcomeKind.PUBLISHED)
+    return replace(outcome, kind=OutcomeKind.CONFLICT, may_come=True)
 
 
 def _observe_again(world: World, plan: Plan) -> None:
@@ -63,6 +65,26 @@ def _arrived(world: World, plan: Plan, outcome: Outcome) -> bool:
     return False
 
 
+@dataclass(slots=True)
+class Doubts:
+    """Pushes of one operation whose answers were lost and that had not arrived when we looked. They may come later, and
+    then the operation is done: to do it again would do it twice."""
+
+    sent: list[tuple[Snapshot, Plan, Outcome]] = field(default_factory=list)
+
+    def add(self, snapshot: Snapshot, plan: Plan, outcome: Outcome) -> None:
+        """Remember a push, if it may still come."""
+        if outcome.may_come:
+            self.sent.append((snapshot, plan, outcome))
+
+    def settled(self, world: World) -> tuple[Snapshot, Plan, Outcome] | None:
+        """The push that has come since, as of the last observation: what it was decided on, and its outcome."""
+        for snapshot, plan, outcome in self.sent:
+            if _arrived(world, plan, outcome):
+                return snapshot, plan, replace(outcome, kind=OutcomeKind.PUBLISHED, may_come=False)
+        return None
+
+
 def require_readable(snapshot: Snapshot, ref: str, what: str) -> None:
     """What somebody damaged is never guessed at and never overwritten. Raises DamagedError when the ref that this
     command would write is damaged; `what` is what people call it."""
@@ -84,9 +106,12 @@ def exchange(
 ) -> tuple[Snapshot, Plan | Answer, Outcome | None]:
     """Observe, decide, publish; after a lost race all of it again, the whole operation of the user. An answer of
     `decide` that is no Plan ends the loop without a push. Raises OrchError after MAX_ROUNDS lost races."""
-    wanted, detail = frozenset(branches), ""
+    wanted, detail, doubts = frozenset(branches), "", Doubts()
     for _ in range(MAX_ROUNDS):
         snapshot = world.store.observe(wanted)
+        settled = doubts.settled(world)
+        if settled is not None:
+            return settled
         decision = decide(snapshot)
         if not isinstance(decision, Plan):
             return snapshot, decision, None
@@ -94,6 +119,7 @@ def exchange(
         if outcome.kind is OutcomeKind.PUBLISHED:
             return snapshot, decision, outcome
         detail = outcome.detail
+        doubts.add(snapshot, decision, outcome)
         pause(world)
     raise too_busy(detail)
 

@@ -121,6 +121,23 @@ def test_after_a_lost_race_everything_is_looked_at_and_decided_again() -> None:
     assert MemoryStore(remote).observe().jobs[JOB].oid == remote.refs[NAMES.job(JOB)]
 
 
+def test_a_push_that_comes_after_it_was_given_up_is_not_made_again() -> None:
+    """Found by simulation: with another id for the job, it would be there twice."""
+    remote, clock, decided = MemoryRemote(), Slept(), 0
+    store = MemoryStore(remote)
+    remote.lose_next_answer(applied=False)
+    clock.meanwhile = lambda: store.publish(create("first"))
+
+    def decide(snapshot: Snapshot) -> Plan:
+        nonlocal decided
+        decided += 1
+        return create("first" if decided == 1 else "second")
+
+    _, decision, outcome = exchange(world(remote, clock), (), decide)
+    assert decided == 1 and outcome is not None and outcome.kind is OutcomeKind.PUBLISHED
+    assert remote.refs == outcome.oids and isinstance(decision, Plan)
+
+
 def test_who_loses_every_race_gives_up_after_a_while_and_says_what_was_in_the_way() -> None:
     remote = MemoryRemote()
     remote.put(NAMES.job(JOB), b"not readable")
