@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 # One more than there are cores: most of a test is waiting for processes.
 TEST_JOBS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 
-.PHONY: kill demo test test-guarded test-servers test-thorough check lint types unit bench fuzz fuzz-hook sim sim-long model docs man clean
+.PHONY: kill kill-steps contention planted demo test test-guarded test-servers test-thorough check lint types unit bench fuzz fuzz-hook sim sim-long model docs man clean
 
 demo: $(STAMP)
 	@$(BIN)/git-orch demo
@@ -41,8 +41,20 @@ types: $(STAMP)
 unit: $(STAMP)
 	$(BIN)/python -m pytest tests/unit tests/test_tidy.py
 
+# Clients and servers that are killed, a thousand times, over a path and ssh; every step of every command: make kill-steps.
 kill: $(STAMP)
+	@$(BIN)/python -m kills $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
+
+kill-steps: $(STAMP)
 	ORCH_KILL_ALL=1 $(BIN)/python -m pytest -n auto tests/git/test_crashes.py
+
+# Sixteen clones at once for a minute; then their histories are read from the refs.
+contention: $(STAMP)
+	@$(BIN)/python -m kills.contention $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
+# Every planted bug must be caught.
+planted: $(STAMP)
+	@$(BIN)/python -m planted $(BUG)
 
 # A world of virtual machines with all that goes wrong, from seeds: `make sim SEED=17` shows one again.
 sim: $(STAMP)

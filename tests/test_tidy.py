@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "gitorch"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
-BENCHES = sorted(path for name in ("bench", "fuzz", "sim", "model", "planted") for path in (ROOT / name).rglob("*.py"))
+HARNESSES = ("bench", "fuzz", "sim", "model", "planted", "kills")
+BENCHES = sorted(path for name in HARNESSES for path in (ROOT / name).rglob("*.py"))
 
 FUNCTION_LINES = 60
 FILE_LINES = 400

@@ -1,0 +1,1 @@
+"""`kill -9` on real git, a thousand times: `make kill`. What it found is in docs/reliability.md."""

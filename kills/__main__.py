@@ -1,0 +1,44 @@
+"""Kill clients at every kind of effect and at random moments, and the server's receive-pack before, in and after its
+transaction. After each kill the next command of somebody heals, nothing is lost, nothing is there twice.
+
+`python -m kills [--kills N] [--seed S] [--kind path|ssh]`
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+from kills.killing import share
+from kills.world import KINDS
+
+
+def main(words: list[str]) -> int:
+    """Kill as often as asked. Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m kills", description=__doc__)
+    parser.add_argument("--kills", type=int, default=1_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--kind", choices=sorted(KINDS), action="append")
+    parser.add_argument("--jobs", type=int, default=(os.cpu_count() or 1) + 1)
+    options = parser.parse_args(words)
+    kinds = options.kind or sorted(KINDS)
+    shares = [(kind, options.seed * 1_000 + part) for part in range(options.jobs) for kind in kinds]
+    each = -(-options.kills // len(shares))
+    counts, began_s = Counter[str](), time.monotonic()
+    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+        for done in pool.map(share, *zip(*((kind, each, seed) for kind, seed in shares), strict=True)):
+            counts.update(done)
+    total = sum(number for what, number in counts.items() if what.startswith("killed "))
+    for what, number in sorted(counts.items()):
+        print(f"{number:6} {what}")
+    print(f"{total} kills in {time.monotonic() - began_s:.0f} s, all healed by the next command")
+    return 0 if total else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

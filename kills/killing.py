@@ -1,0 +1,223 @@
+"""One kill after another: what is begun, how it is killed, and what must be true afterwards."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+from kills.world import POINTS, World, killed, make_world, seal, started_and_killed, worlds
+from tests.servers.daemons import NotInstalledError, Server
+from tests.support import Clone, Run, git, try_git
+
+A_WORLD = 40
+"""Kills in one world before the next one."""
+
+EFFECTS = 160
+"""A command has up to so many points at which it can be killed."""
+
+HEALED = (0, 10, 14, 15)
+"""How a landing may end once nobody is in its way."""
+
+
+class LostError(AssertionError):
+    """What must not happen after a kill."""
+
+
+def share(kind: str, kills: int, seed: int) -> Counter[str]:
+    """Kills over one kind of server, in a process of their own; what was killed how often. Raises LostError."""
+    counts = Counter[str]()
+    with tempfile.TemporaryDirectory(prefix="kills-") as name:
+        folder = Path(name).resolve()
+        seal(folder / "home")
+        try:
+            with worlds(kind, folder) as server:
+                kill_many(server, kind, folder, kills, seed, counts)
+        except NotInstalledError as problem:
+            counts[f"skipped {kind}: {problem}"] += 1
+    return counts
+
+
+def kill_many(server: Server, kind: str, folder: Path, wanted: int, seed: int, counts: Counter[str]) -> None:
+    """So many kills over one kind of server, in one world after another. Raises LostError."""
+    chance = Random(f"{seed} {kind}")
+    done = 0
+    while done < wanted:
+        world = make_world(server, folder / f"{kind}-{done}", chance)
+        start = done
+        while done < wanted and done - start < A_WORLD:
+            if kill_once(world, kind, counts):
+                done += 1
+                heal(world)
+        finish(world)
+        shutil.rmtree(world.folder, ignore_errors=True)
+
+
+def kill_once(world: World, kind: str, counts: Counter[str]) -> bool:
+    """Begin one command of somebody and kill it, or its server. Whether anything was killed."""
+    clone = world.any()
+    name = world.chance.choice(list(COMMANDS))
+    words = COMMANDS[name](world, clone)
+    how = world.chance.choice(("effect", "effect", "moment", *POINTS))
+    if how == "effect":
+        step = world.chance.randrange(1, EFFECTS)
+        run = clone.orch(*words, check=None, env={"ORCH_TEST_KILL": str(step)})
+        hit = killed(run)
+    elif how == "moment":
+        run = started_and_killed(clone, words, world.chance.uniform(0.0, 1.5))
+        hit = killed(run)
+    else:
+        flag = world.arm(how)
+        run = clone.orch(*words, check=None)
+        hit = not flag.exists()
+        flag.unlink(missing_ok=True)
+        tell_of_locks(world, clone)
+    note(world, name, words, run)
+    counts[f"killed {name} over {kind}, {how}" if hit else "ended before the kill"] += 1
+    return hit
+
+
+def note(world: World, name: str, words: tuple[str, ...], run: Run) -> None:
+    """Remember what somebody was told: a job that was accepted must be there for ever."""
+    if run.status == 0 and name in ("submit", "add"):
+        world.known.add(words[words.index("--id") + 1])
+    if run.status not in (-9, 0, 1, 2, 10, 11, 12, 13, 14, 15, 16, 17):
+        raise LostError(f"{name} ended with {run.status}: {run.said()}")
+
+
+def tell_of_locks(world: World, clone: Clone) -> None:
+    """A receive-pack that was killed with its locks taken leaves them: the next command must say so, and go on once
+    they are removed."""
+    locks = world.server_locks()
+    if not locks:
+        return
+    run = clone.orch("land", "--all", check=None)
+    if run.status not in HEALED and "lock" not in run.err:
+        raise LostError(f"nothing is said of {locks[0].name}: {run.said()}")
+    for lock in locks:
+        lock.unlink()
+
+
+def heal(world: World) -> None:
+    """The next commands of anybody; then everything must be as promised."""
+    clone = world.any()
+    run = clone.orch("land", "--all", "--wait", check=None)
+    if run.status not in HEALED:
+        raise LostError(f"the next command did not heal: {run.said()}")
+    check(world, clone)
+
+
+def check(world: World, clone: Clone) -> None:
+    """No fault, no accepted job lost, none on the target twice."""
+    run = clone.orch("fsck", "--json", check=None)
+    if run.status != 0:
+        raise LostError(f"fsck: {run.said()}")
+    jobs = clone.orch("list", "--all", "--json").json()["data"]["jobs"]
+    states = {job["id"]: job["state"] for job in jobs}
+    lost = world.known - states.keys()
+    if lost:
+        raise LostError(f"jobs were accepted and are gone: {sorted(lost)}")
+    landed = [job["landed"] for job in jobs if job["landed"]]
+    on_main = git(world.remote.path, "rev-list", "main").split()
+    if len(set(landed)) != len(landed) or not set(landed) <= set(on_main):
+        raise LostError(f"a landing is not there, or there twice: {landed}")
+    subjects = git(world.remote.path, "log", "--format=%s", "main").splitlines()
+    twice = [subject for subject, number in Counter(subjects).items() if number > 1]
+    if twice:
+        raise LostError(f"on main twice: {twice}")
+
+
+def finish(world: World) -> None:
+    """At the end nothing is held, and nothing of ours is in the way or runs on."""
+    clone = world.any()
+    for _ in range(2):
+        clone.orch("reap", "--wait", check=None, timeout_s=120)
+        clone.orch("land", "--all", "--wait", check=None)
+    check(world, clone)
+    held = clone.orch("status", "--json").json()["data"]["leases"]
+    if any(lease["state"] == "held" for lease in held):
+        raise LostError(f"a lease is held for ever: {held}")
+    if world.our_locks():
+        raise LostError(f"locks stand in the way: {world.our_locks()}")
+
+
+# -- what people do
+
+
+def _branch(world: World, clone: Clone) -> str:
+    """A new branch with a commit, off what the clone has of main."""
+    world.number += 1
+    name = f"w{world.number}"
+    try_git(clone.path, "fetch", "-q", "origin")
+    clone.branch(name, {f"src/{name}.txt": "call base\n"}, f"Work {name}", start="origin/main")
+    return name
+
+
+def submit(world: World, clone: Clone) -> tuple[str, ...]:
+    name = _branch(world, clone)
+    return ("submit", name, "--id", name)
+
+
+def add(world: World, clone: Clone) -> tuple[str, ...]:
+    world.number += 1
+    return ("add", f"Do w{world.number}", "--id", f"w{world.number}")
+
+
+def _submitted(world: World, clone: Clone) -> str:
+    """The id of a job that can land."""
+    name = _branch(world, clone)
+    clone.orch("submit", name, "--id", name)
+    world.known.add(name)
+    return name
+
+
+def land(world: World, clone: Clone) -> tuple[str, ...]:
+    return ("land", _submitted(world, clone))
+
+
+def land_all(world: World, clone: Clone) -> tuple[str, ...]:
+    _submitted(world, clone)
+    _submitted(world, clone)
+    return ("land", "--all")
+
+
+def gate(world: World, clone: Clone) -> tuple[str, ...]:
+    return ("gate", _submitted(world, clone))
+
+
+def claim(world: World, clone: Clone) -> tuple[str, ...]:
+    world.number += 1
+    name = f"w{world.number}"
+    clone.orch("add", f"Do {name}", "--id", name)
+    world.known.add(name)
+    return ("claim", name)
+
+
+def work(world: World, clone: Clone) -> tuple[str, ...]:
+    claim(world, clone)
+    return ("work", "--once", "--", 'echo "call base" > src/$ORCH_JOB.txt; git add -A; git commit -qm "Work $ORCH_JOB"')
+
+
+def archive(world: World, clone: Clone) -> tuple[str, ...]:
+    clone.orch("land", _submitted(world, clone), check=None)
+    return ("gc", "--now")
+
+
+def link(world: World, clone: Clone) -> tuple[str, ...]:
+    name = claim(world, clone)[1]
+    return ("after", name, _submitted(world, clone))
+
+
+COMMANDS = {
+    "submit": submit,
+    "add": add,
+    "claim": claim,
+    "land": land,
+    "land --all": land_all,
+    "gate": gate,
+    "gc": archive,
+    "after": link,
+    "work": work,
+}
