@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,9 @@ ROOT = Path(__file__).parents[1]
 COPIED = ("gitorch", "sim", "tests", "hooks", "pyproject.toml")
 SEEDS = 60
 LIMIT_S = 600.0
+_FOUND = re.compile(
+    r"^seed ([0-9]+): (?:BrokenPromiseError: )?(.*?)(?: \(by .*)?$|^FAILED (?:\S*::)?(\S+)", re.MULTILINE
+)
 HARNESSES = {
     "simulation": ["-m", "sim", "--stop", "--seeds", str(SEEDS)],
     "contract suite": ["-m", "pytest", "-q", "-x", "-n", "2", "tests/contract"],
@@ -81,21 +86,23 @@ def run(argv: list[str], folder: Path) -> str:
         [sys.executable, *argv], cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         start_new_session=True,
     )  # fmt: skip
-    try:
-        said, _ = process.communicate(timeout=LIMIT_S)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, 9)
-        process.communicate()
+    assert process.stdout is not None
+    watch = threading.Timer(LIMIT_S, os.killpg, (process.pid, signal.SIGKILL))
+    watch.start()
+    said = ""
+    for line in process.stdout:
+        said += line
+        if found := _FOUND.search(line):
+            # What else it does is of no interest.
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            watch.cancel()
+            return shown(f"seed {found[1]}: {found[2]}" if found[1] else found[3])
+    status = process.wait()
+    if status == -signal.SIGKILL and watch.finished.is_set():
         return "it never ended"
-    if process.returncode == 0:
-        return ""
-    seed = re.search(r"^seed ([0-9]+): (?:BrokenPromiseError: )?(.*?)(?: \(by .*)?$", said, re.MULTILINE)
-    if seed is not None:
-        return f"seed {seed[1]}: {shown(seed[2])}"
-    test = re.search(r"^FAILED (?:\S*::)?(\S+)", said, re.MULTILINE)
-    return (
-        shown(test[1]) if test is not None else shown(said.strip().splitlines()[-1] if said.strip() else "it crashed")
-    )
+    watch.cancel()
+    return "" if status == 0 else shown(said.strip().splitlines()[-1] if said.strip() else "it crashed")
 
 
 def shown(text: str) -> str:
