@@ -294,7 +294,8 @@ class Checker:
         if old is None or not self.commits.is_ancestor(old, new):
             self.fail("I1", f"{target} does not descend from the tip that it replaces", change)
             return
-        gate = SimPolicy(self.commits).settings(target, old).gate()
+        own = self.truth.gates.get(change.by.machine.name) if change.by is not None else None
+        gate = SimPolicy(self.commits, own).settings(target, old).gate()
         tree = self.commits.of(new).tree
         if gate is None or True not in self.truth.ran.get((tree, gate.digest), set()):
             self.fail("I1", f"{target} moved to a tree that nobody saw green under its gate", change)

@@ -29,6 +29,8 @@ class Truth:
     """Digest of a token to the clone that made it."""
     ran: dict[tuple[Oid, Oid], set[bool]] = field(default_factory=dict)
     """(tree, gate) to what runs of it said."""
+    gates: dict[str, str] = field(default_factory=dict)
+    """Clones that have a gate of their own (`git config orch.gate`), and what it is."""
 
 
 @dataclass(slots=True, eq=False)
@@ -59,7 +61,7 @@ class Clone:
             history=history,
             catch_up=history,
             gates=SimGates(self, process),
-            policy=SimPolicy(self.commits),
+            policy=SimPolicy(self.commits, self.truth.gates.get(self.name)),
             memory=SimMemory(self, process, clock),
             checkouts=NoCheckouts(),
             clock=clock,
@@ -176,15 +178,18 @@ class SimMemory:
 class SimPolicy:
     """Implements ports.Policy: the gate is what the target's own `.gitorch` says."""
 
-    KEYS = ("orch.gate", "orch.leaseTTL", "orch.workerTTL", "orch.claimTTL", "orch.maxAttempts", "orch.maxConcurrency")
-
-    def __init__(self, commits: Commits) -> None:
+    def __init__(self, commits: Commits, own_gate: str | None) -> None:
+        """`own_gate` is what the clone itself configures, and overrides that."""
         self._commits = commits
+        self._local = {"orch.gate": [Entry(own_gate, ".git/config")]} if own_gate is not None else {}
 
     def settings(self, target: str, tip: Oid | None) -> Settings:
         words = "" if tip is None else self._commits.of(tip).files.get(GATE_FILE, "")
         values = dict(word.split("=", 1) for word in words.split() if "=" in word)
-        return Settings(shared={f"orch.{k}".lower(): [Entry(v, f"{GATE_FILE} of {target}")] for k, v in values.items()})
+        return Settings(
+            local=self._local,
+            shared={f"orch.{k}".lower(): [Entry(v, f"{GATE_FILE} of {target}")] for k, v in values.items()},
+        )
 
 
 class NoCheckouts:

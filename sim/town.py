@@ -88,6 +88,8 @@ class Town:
     def _clone(self, name: str) -> Clone:
         chance = self.kernel.random
         machine = Machine(name, chance.randrange(-self._skew_ms, self._skew_ms), chance.uniform(0.99, 1.01))
+        if chance.random() < 0.25:
+            self.truth.gates[name] = f"own-{chance.randrange(3)}"
         return Clone(name, machine, self.remote, self.commits, self.truth)
 
     def _note(self, change: Change) -> None:

@@ -9,6 +9,7 @@ from gitorch.core.errors import UsageError
 from gitorch.core.model import Candidate, Job, JobId, Lease, Oid, Seen, Snapshot, State
 from gitorch.core.observation import advance
 from gitorch.core.plan import Notes, plan_settle
+from gitorch.core.queue import is_ready, open_dependencies, states_of
 from gitorch.core.states import Event, IllegalTransitionError, next_state
 from gitorch.core.text import typed
 from gitorch.core.writes import Plan
@@ -22,17 +23,20 @@ class SettleEnd(Enum):
     ALREADY = "already"
     NOT_YET = "not-yet"
     OVERTAKEN = "overtaken"
+    BLOCKED = "blocked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettleResult:
-    """What was found. OVERTAKEN: the target moved, but not to the tested tree."""
+    """What was found. OVERTAKEN: the target moved, but not to the tested tree. BLOCKED: it arrived, and the job waits
+    for others (`waits_for`) since it was tested; `reap` finishes it after them (I6)."""
 
     end: SettleEnd
     job: Job
     landed: Oid | None = None
     lease: Lease | None = None
     tip: Oid | None = None
+    waits_for: tuple[JobId, ...] = ()
 
 
 def settle(world: World, target: str, word: str | None) -> SettleResult:
@@ -75,6 +79,11 @@ def _decide(world: World, target: str, word: str | None, snapshot: Snapshot) -> 
     if landed is None:
         end = SettleEnd.NOT_YET if tip == candidate.base else SettleEnd.OVERTAKEN
         return SettleResult(end=end, job=job, tip=tip, lease=lease.record if lease else None)
+    states = states_of(snapshot)
+    if not is_ready(job, states, missing_holds=world.missing_holds):
+        return SettleResult(
+            end=SettleEnd.BLOCKED, job=job, landed=landed, tip=tip, waits_for=tuple(open_dependencies(job, states))
+        )
     ours = lease if lease is not None and lease.record.held and lease.record.job == job.id else None
     return plan_settle(world.context(), seen, candidate, landed, ours, Notes(base=snapshot.notes))
 

@@ -103,6 +103,23 @@ def test_settle_finishes_what_a_forge_merged_and_frees_the_lease(tmp_path: Path)
     assert b.orch("settle", "b1").status == 0, "twice is the same as once"
 
 
+def test_settle_keeps_the_order_where_an_edge_came_after_the_test(tmp_path: Path) -> None:
+    """Found by simulation: the job would be done before what it waits for."""
+    remote = project(tmp_path)
+    a = remote.clone("a")
+    add_branches(a, 1)
+    a.orch("submit", "b1", "--id", "b1")
+    a.orch("add", "First", "--id", "first", "--no-land")
+    gated = a.orch("gate", "b1", "--json").json()["data"]
+    a.orch("after", "b1", "first")
+    remote.git("update-ref", "refs/heads/main", gated["candidate"])
+    error = a.orch("settle", "b1", "--json", check=13).json()["error"]
+    assert error["waits_for"] == ["first"] and jobs(a)["b1"]["state"] == "submitted"
+    a.orch("claim", "first")
+    a.orch("done", "first")
+    assert a.orch("settle", "b1", "--json").json()["data"]["job"]["state"] == "done"
+
+
 def test_settle_recognises_a_squash_by_its_tree(tmp_path: Path) -> None:
     remote = project(tmp_path)
     a, b = remote.clone("a"), remote.clone("b")

@@ -10,7 +10,7 @@ from gitorch.cli.opening import opened
 from gitorch.cli.options import JOB_HELP, AsJson, Remote, Target
 from gitorch.cli.outcome import Answer
 
-EXITS = ("nothing",)
+EXITS = ("nothing", "blocked")
 
 
 def run(
@@ -45,6 +45,15 @@ def run(
                     message=f"the tested tree of {done.id} has not arrived on {name} yet",
                     hint=f"merge {done.branch or 'the branch'}, then git orch settle {done.id}",
                     retryable=True,
+                )
+            case SettleEnd.BLOCKED:
+                waits = ", ".join(result.waits_for[:5]) or "what is gone"
+                return Answer(
+                    data=data,
+                    code="blocked",
+                    message=f"the tested tree of {done.id} is on {name}, but the job waits for {waits} since",
+                    hint=f"git orch why {done.id} (or git orch after {done.id} DEP --remove, then settle it again)",
+                    extra={"waits_for": list(result.waits_for)},
                 )
             case _:
                 tip = (result.tip or "")[:12]
