@@ -27,7 +27,7 @@ RATCHET: dict[str, int] = {
     "tests/contract/test_git_store.py": 500,
     "tests/contract/test_store.py": 500,
     "tests/git/test_catch_up.py": 750,
-    "tests/git/test_landing.py": 550,
+    "tests/git/test_landing.py": 500,
     "tests/git/test_worktrees.py": 700,
     "tests/unit/test_plan.py": 500,
 }
