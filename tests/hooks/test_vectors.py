@@ -10,6 +10,7 @@ import pytest
 
 from tests.hooks import (
     vectors_archive,
+    vectors_forgeries,
     vectors_jobs,
     vectors_landing,
     vectors_notes,
@@ -22,7 +23,16 @@ from tests.hooks.world import SHELLS, World
 from tests.support import THOROUGH
 
 assert all(
-    (vectors_archive, vectors_jobs, vectors_landing, vectors_notes, vectors_records, vectors_signatures, vectors_state)
+    (
+        vectors_archive,
+        vectors_forgeries,
+        vectors_jobs,
+        vectors_landing,
+        vectors_notes,
+        vectors_records,
+        vectors_signatures,
+        vectors_state,
+    )
 )
 WORDS = frozenset(
     [
