@@ -66,6 +66,7 @@ class Scratch:
     clock: Clock
     nonce: str
     _open: set[str] = field(default_factory=set)
+    _many: set[str] = field(default_factory=set)
     _number: int = 0
 
     @classmethod
@@ -121,11 +122,13 @@ class Scratch:
         return Answer(kind, detail)
 
     def expect(self, ref: str) -> None:
-        """Pushes of this ref are on their way that nobody here will judge, until it is settled."""
-        self._open.add(ref)
+        """Pushes of this ref are on their way that nobody here will judge, until it is settled. There may be many:
+        when one was seen to write and is undone, the next may write still."""
+        self._many.add(ref)
 
     def settle(self, ref: str) -> None:
         self._open.discard(ref)
+        self._many.discard(ref)
 
     def present(self, refs: Iterable[str]) -> dict[str, Oid]:
         """What the remote has of these. Raises UnreachableError."""
@@ -145,11 +148,13 @@ class Scratch:
     def remove(self, refs: Sequence[str]) -> list[str]:
         """Take refs away, whatever became of the pushes that made them. Returns those that stay."""
         left = self._remove(refs)
-        until = self.clock.boot_s() + LATE_S
-        while self._open.intersection(refs) and self.clock.boot_s() < until:
+        seen_s = begun_s = self.clock.boot_s()
+        while (self._open | self._many).intersection(refs) and self.clock.boot_s() < seen_s + LATE_S:
             self.clock.sleep(0.1)
             if self.present(refs):
                 left = self._remove(refs)
+                # Where one came late, the next is late as well.
+                seen_s = min(self.clock.boot_s(), begun_s + 5 * LATE_S)
         return left
 
     def _remove(self, refs: Sequence[str]) -> list[str]:
@@ -158,5 +163,5 @@ class Scratch:
                 if self.push((name, oid, None)).published:
                     self._open.discard(name)
             except OrchError:
-                self._open.discard(name)  # it may not be deleted: there is nothing to wait for
+                self.settle(name)  # it may not be deleted: there is nothing to wait for
         return list(self.present(refs))

@@ -155,6 +155,34 @@ def test_when_it_is_interrupted_everything_is_taken_away(
     assert remote.refs() == before
 
 
+ONE_THEN_THE_REST = """
+while read -r old new ref; do
+    case $old:$ref in 0000*-race) ;; *) exit 0 ;; esac
+done
+if mkdir "HOLD/first"; then
+    until [ -e "HOLD/go" ]; do sleep 0.02; done
+else
+    until [ -e "HOLD/gone" ]; do sleep 0.02; done
+fi
+"""
+
+
+def test_racers_that_write_when_another_was_undone_are_undone_too(pair: tuple[Remote, Clone], tmp_path: Path) -> None:
+    remote, clone = pair
+    remote.hook("pre-receive", ONE_THEN_THE_REST.replace("HOLD", str(tmp_path)))
+    gone = f"""while read -r old new ref; do case $new:$ref in 0000*-race) : >"{tmp_path}/gone" ;; esac; done\n"""
+    remote.hook("post-receive", gone)
+    before = remote.refs()
+    running = clone.start_orch("doctor", "--remote-race")
+    eventually((tmp_path / "first").exists, "a push of the race is under way")
+    os.kill(running.process.pid, signal.SIGINT)
+    (tmp_path / "go").touch()
+    run = running.wait()
+    assert run.status == 130, run.said()
+    assert (tmp_path / "gone").exists()
+    assert remote.refs() == before
+
+
 def test_a_mirror_and_signed_pushes_are_no_obstacle_to_a_race(pair: tuple[Remote, Clone]) -> None:
     remote, clone = pair
     clone.git("config", "remote.origin.mirror", "true")
