@@ -1,7 +1,7 @@
 """Plant each bug in a copy of the tree, and see what catches it: the simulation, then the contract suite, then the
 kills. Prints a table; the exit status is 1 when something was not caught.
 
-`python -m planted [WORD]` takes the bugs whose name has the word.
+`python -m planted [WORD]` takes the bugs whose name has the word, `--from N` all from the N-th on.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ class Caught:
 def main(words: list[str]) -> int:
     """Plant what was asked for. Returns the exit status."""
     chosen = [bug for bug in BUGS if not words or any(word in bug.name for word in words)]
+    if words[:1] == ["--from"]:
+        chosen = list(BUGS[int(words[1]) - 1 :])
     found = []
     for bug in chosen:
         caught = plant(bug)
