@@ -137,8 +137,8 @@ BUGS = (
     Bug(
         "a lost answer counts as yes",
         ENGINE + "exchange.py",
-        "kind=OutcomeKind.PUBLISHED if _arrived(world, plan, outcome) else OutcomeKind.CONFLICT",
-        "kind=OutcomeKind.PUBLISHED",
+        "    if _arrived(world, plan, outcome):\n        return replace(",
+        "    if outcome:\n        return replace(",
     ),
     Bug(
         "a worker cannot give back a claim whose answer was lost",

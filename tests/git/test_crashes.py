@@ -3,7 +3,8 @@ command of anybody finishes it or takes it back: nothing lands twice, nothing is
 needed (I2, I3, I7).
 
 The steps are enumerated by a traced run, not listed by hand. By default the moments after every eighth step that writes
-are tried, with the same clone or another one going on in turn; with ORCH_KILL_ALL=1 (`make kill-steps`) every step is tried
+are tried, with the same clone or another one going on in turn; with ORCH_KILL_ALL=1 (`make kill-steps`) every step is
+tried
 both ways, reading ones too, and the random part is longer.
 """
 
