@@ -1,5 +1,5 @@
-"""Plant each bug in a copy of the tree, and see what catches it: the simulation, then the contract suite, then the
-kills. Prints a table; the exit status is 1 when something was not caught.
+"""Plant each bug in a copy of the tree, and see what catches it: the simulation, then the small stories in it, then the
+contract suite, then the kills. Prints a table; the exit status is 1 when something was not caught.
 
 `python -m planted [WORD]` takes the bugs whose name has the word, `--from N` all from the N-th on.
 """
@@ -29,6 +29,15 @@ _FOUND = re.compile(
 )
 HARNESSES = {
     "simulation": ["-m", "sim", "--stop", "--seeds", str(SEEDS)],
+    "stories": [
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-n",
+        "0",
+        *(f"tests/simulation/test_{n}.py" for n in ("claims", "leases")),
+    ],
     "contract suite": ["-m", "pytest", "-q", "-x", "-n", "2", "tests/contract"],
     "kills": ["-m", "pytest", "-q", "-x", "-n", "2", "tests/git/test_crashes.py", "tests/git/test_landing.py"],
 }

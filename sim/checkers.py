@@ -63,6 +63,7 @@ class Checker:
         # Who is shown the past, or stands still between looking and writing, may rob the living (which only costs them
         # the claim).
         self._exact = not (faults.stale or faults.torn or faults.stall)
+        self._whole = not faults.torn
         root = self.names.root
         self._jobs, self._leases = f"{root}/{RefKind.JOB.value}/", f"{root}/{RefKind.LEASE.value}/"
         self._workers, self._slots = f"{root}/{RefKind.WORKER.value}/", f"{root}/{RefKind.SLOT.value}/"
@@ -178,6 +179,7 @@ class Checker:
             if now.token != before.token:
                 self.fail("I5", f"the claim of {now.id} changed hands without ending", change)
             return
+        self._slot_freed(before, change)
         if now.state is X:
             return
         if self._event(name, change) == "reap":
@@ -344,6 +346,15 @@ class Checker:
         found = self.remote.job(slot.job)
         if found is None or (found.record.slot, found.record.token) != (slot.number, slot.token):
             self.fail("I4", f"slot {slot.number} is held by no claim", change)
+
+    def _slot_freed(self, claim: Job, change: Change) -> None:
+        """Whoever saw job and slot as they were together frees both in one push."""
+        if claim.slot is None or not self._whole:
+            return
+        name = self.names.slot(claim.slot)
+        slot = self._slot_at(name, self.remote.refs.get(name))
+        if slot is not None and slot.held and (slot.job, slot.token) == (claim.id, claim.token):
+            self.fail("I4", f"slot {claim.slot} is held by the claim of {claim.id}, which has ended", change)
 
     def _slot_at(self, name: str, oid: Oid | None) -> Slot | None:
         if oid is None:

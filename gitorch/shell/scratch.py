@@ -65,8 +65,8 @@ class Scratch:
     folder: Path
     clock: Clock
     nonce: str
-    _open: set[str] = field(default_factory=set)
-    _many: set[str] = field(default_factory=set)
+    _open: set[str] = field(default_factory=set)  # one push of each may still arrive
+    _racing: set[str] = field(default_factory=set)  # many may
     _number: int = 0
 
     @classmethod
@@ -124,11 +124,11 @@ class Scratch:
     def expect(self, ref: str) -> None:
         """Pushes of this ref are on their way that nobody here will judge, until it is settled. There may be many:
         when one was seen to write and is undone, the next may write still."""
-        self._many.add(ref)
+        self._racing.add(ref)
 
     def settle(self, ref: str) -> None:
         self._open.discard(ref)
-        self._many.discard(ref)
+        self._racing.discard(ref)
 
     def present(self, refs: Iterable[str]) -> dict[str, Oid]:
         """What the remote has of these. Raises UnreachableError."""
@@ -149,11 +149,11 @@ class Scratch:
         """Take refs away, whatever became of the pushes that made them. Returns those that stay."""
         left = self._remove(refs)
         seen_s = begun_s = self.clock.boot_s()
-        while (self._open | self._many).intersection(refs) and self.clock.boot_s() < seen_s + LATE_S:
+        while (self._open | self._racing).intersection(refs) and self.clock.boot_s() < seen_s + LATE_S:
             self.clock.sleep(0.1)
             if self.present(refs):
                 left = self._remove(refs)
-                # Where one came late, the next is late as well.
+                # Where one came late, so may the next; not for ever, should somebody else write there.
                 seen_s = min(self.clock.boot_s(), begun_s + 5 * LATE_S)
         return left
 

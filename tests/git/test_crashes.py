@@ -4,8 +4,7 @@ needed (I2, I3, I7).
 
 The steps are enumerated by a traced run, not listed by hand. By default the moments after every eighth step that writes
 are tried, with the same clone or another one going on in turn; with ORCH_KILL_ALL=1 (`make kill-steps`) every step is
-tried
-both ways, reading ones too, and the random part is longer.
+tried both ways, reading ones too, and the random part is longer.
 """
 
 from __future__ import annotations
