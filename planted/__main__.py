@@ -36,7 +36,7 @@ HARNESSES = {
         "-x",
         "-n",
         "0",
-        *(f"tests/simulation/test_{n}.py" for n in ("claims", "leases")),
+        *(f"tests/simulation/test_{n}.py" for n in ("claims", "leases", "verdicts")),
     ],
     "contract suite": ["-m", "pytest", "-q", "-x", "-n", "2", "tests/contract"],
     "kills": ["-m", "pytest", "-q", "-x", "-n", "2", "tests/git/test_crashes.py", "tests/git/test_landing.py"],

@@ -11,6 +11,7 @@ from gitorch.core.verdicts import parse_verdicts
 from gitorch.core.writes import EventCommit
 from sim.clone import SimPolicy, Truth
 from sim.commits import Commits
+from sim.kernel import Process
 from sim.remote import Change, SimRemote
 
 DRIFT = 0.97
@@ -55,7 +56,7 @@ class Checker:
         self.slots = slots
         self.landed: dict[JobId, Oid] = {}
         self.born: set[JobId] = set()
-        self.asked: dict[str, JobId] = {}
+        self.asked: dict[str | tuple[Oid, Process | None], JobId] = {}
         self.claims: set[tuple[JobId, str]] = set()
         self.alive_s: dict[str, float] = {}
         self.checked = 0
@@ -146,8 +147,9 @@ class Checker:
         self._slots_used(change)
 
     def _new(self, job: Job, change: Change) -> None:
-        """What was asked for once is made once: people never describe, and never hand in, the same twice."""
-        asked = job.head or job.title
+        """What was asked for once is made once: people never describe the same twice, and no command hands the same in
+        twice. (Two commands at once may: each makes a job, and its head lands once.)"""
+        asked = job.title if job.head is None else (job.head, change.by)
         if self.asked.setdefault(asked, job.id) != job.id:
             self.fail("I2", f"{job.id} is {self.asked[asked]} once more", change)
 
@@ -262,6 +264,8 @@ class Checker:
             return
         if after.epoch != before.epoch:
             self.fail("I5", f"the epoch of {name} went from {before.epoch} to {after.epoch}", change)
+        if event == "break" and change.by is not None and not change.by.name.endswith("/break_by_hand"):
+            self._lease_dead(name, before, change)
         if event in ("break", "settle"):
             return
         if not before.held or not self._owns(before.token, change):
