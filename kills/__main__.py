@@ -24,20 +24,24 @@ def main(words: list[str]) -> int:
     parser.add_argument("--kills", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kind", choices=sorted(KINDS), action="append")
-    parser.add_argument("--jobs", type=int, default=(os.cpu_count() or 1) + 1)
+    parser.add_argument("--jobs", type=int, default=3 * (os.cpu_count() or 1))
     options = parser.parse_args(words)
     kinds = options.kind or sorted(KINDS)
-    shares = [(kind, options.seed * 1_000 + part) for part in range(options.jobs) for kind in kinds]
+    # Most of a kill is waiting, for a lease to die and for a lock to be believed: more at once than there are cores.
+    shares = [(kind, options.seed * 1_000 + part) for part in range(-(-options.jobs // len(kinds))) for kind in kinds]
     each = -(-options.kills // len(shares))
-    counts, began_s = Counter[str](), time.monotonic()
+    counts, faults, began_s = Counter[str](), list[str](), time.monotonic()
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
-        for done in pool.map(share, *zip(*((kind, each, seed) for kind, seed in shares), strict=True)):
+        for done, found in pool.map(share, *zip(*((kind, each, seed) for kind, seed in shares), strict=True)):
             counts.update(done)
+            faults += found
     total = sum(number for what, number in counts.items() if what.startswith("killed "))
     for what, number in sorted(counts.items()):
         print(f"{number:6} {what}")
-    print(f"{total} kills in {time.monotonic() - began_s:.0f} s, all healed by the next command")
-    return 0 if total else 1
+    for fault in faults:
+        print(f"FAULT {fault}", file=sys.stderr)
+    print(f"{total} kills in {time.monotonic() - began_s:.0f} s, {len(faults)} faults")
+    return 1 if faults or not total else 0
 
 
 if __name__ == "__main__":

@@ -1,7 +1,10 @@
 """Sixteen clones at once on one remote: claims, landings, edits, edges and archiving for a minute; then every history
 is read from the refs.
 
-`python -m kills.contention [--clones N] [--seconds S] [--seed N]`
+`python -m kills.contention [--clones N] [--seconds S] [--seed N] [--prune WHEN]`
+
+Meanwhile the server packs its refs and collects garbage, again and again: with git's own grace of two weeks, or with
+another.
 
 An edit and a claim bear a mark that nobody else uses, so each that was acknowledged must be on its job's chain, once,
 and where one had ended before the other began, before it: each chain is a linear order that agrees with real time.
@@ -57,12 +60,13 @@ def main(words: list[str]) -> int:
     parser.add_argument("--clones", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--prune", metavar="WHEN", default="2.weeks.ago", help="of the server's git gc")
     options = parser.parse_args(words)
     with tempfile.TemporaryDirectory(prefix="contention-") as name:
         folder = Path(name).resolve()
         seal(folder / "home")
         crowd = gather(folder, options.clones)
-        let_loose(crowd, options.seconds, options.seed)
+        let_loose(crowd, options.seconds, options.seed, options.prune)
         judge(crowd)
     for what, number in sorted(crowd.statuses.items()):
         print(f"{number:6} {what}")
@@ -89,17 +93,26 @@ def gather(folder: Path, clones: int) -> Crowd:
     return Crowd(remote, made)
 
 
-def let_loose(crowd: Crowd, seconds: float, seed: int) -> None:
-    """All clones at once, until the time is over."""
+def let_loose(crowd: Crowd, seconds: float, seed: int, prune: str) -> None:
+    """All clones at once, and the server's keeper, until the time is over."""
     until_s = time.monotonic() + seconds
     threads = [
         threading.Thread(target=busy, args=(crowd, clone, Random(f"{seed} {number}"), until_s))
         for number, clone in enumerate(crowd.clones)
     ]
+    threads.append(threading.Thread(target=keep, args=(crowd, prune, until_s)))
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def keep(crowd: Crowd, prune: str, until_s: float) -> None:
+    """What a server does now and then, without a pause. Either may fail where a push holds a lock."""
+    while time.monotonic() < until_s:
+        for words in (("pack-refs", "--all", "--prune"), ("gc", "--quiet", f"--prune={prune}")):
+            run = try_git(crowd.remote.path, *words)
+            crowd.statuses[f"server's {words[0]}: {run.status}"] += 1
 
 
 def busy(crowd: Crowd, clone: Clone, chance: Random, until_s: float) -> None:

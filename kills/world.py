@@ -52,12 +52,14 @@ def seal(home: Path) -> None:
 
 @dataclass(slots=True)
 class World:
-    """One remote and three clones. `known` are the jobs that somebody was told of."""
+    """One remote and three clones. `known` are the jobs that somebody was told of, `effects` below how many points of
+    each command it is killed."""
 
     folder: Path
     remote: Remote
     clones: list[Clone]
     chance: Random
+    effects: dict[str, int]
     known: set[str] = field(default_factory=set)
     number: int = 0
 
@@ -100,7 +102,7 @@ def worlds(kind: str, folder: Path) -> Iterator[Server]:
         yield server
 
 
-def make_world(server: Server, folder: Path, chance: Random) -> World:
+def make_world(server: Server, folder: Path, chance: Random, effects: dict[str, int]) -> World:
     """A fresh remote and its clones."""
     folder.mkdir()
     remote = make_remote(folder, {**PROJECT, ".gitorch": SETTINGS, "gate.sh": GATE})
@@ -115,7 +117,7 @@ def make_world(server: Server, folder: Path, chance: Random) -> World:
         clone.git("config", "orch.claimTTL", "2")
         clone.git("config", "gc.auto", "0")
         clones.append(clone)
-    return World(folder, remote, clones, chance)
+    return World(folder, remote, clones, chance, effects)
 
 
 def started_and_killed(clone: Clone, words: tuple[str, ...], after_s: float) -> Run:

@@ -24,8 +24,12 @@ _AT_IMPORT = ("PYTHON", "LC_", "LANG", "HOME", "XDG_", "TZ", "ORCH_TEST_", "GIT_
 PLAIN = bool(os.environ.get("ORCH_TEST_PLAIN"))
 
 
+_READ_AGAIN = ("ORCH_TEST_KILL", "ORCH_TEST_TRACE")
+"""What gitorch.shell.crash takes from the environment at import; `_become` lets it do so again."""
+
+
 def _at_import(env: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in env.items() if name.startswith(_AT_IMPORT)}
+    return {name: value for name, value in env.items() if name.startswith(_AT_IMPORT) and name not in _READ_AGAIN}
 
 
 class Forked:
@@ -188,7 +192,9 @@ def _become(argv: list[str], cwd: str, env: dict[str, str], fds: list[int]) -> N
     status = 1
     try:
         from gitorch.__main__ import main
+        from gitorch.shell import crash
 
+        crash.read_environment()
         status = main()
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)

@@ -8,6 +8,7 @@ from gitorch.core.model import Job, Oid, Seen, Snapshot
 from gitorch.core.names import Namespace
 from gitorch.core.plan import Context
 from gitorch.core.settings import GC_GRACE_S
+from gitorch.engine.locks import LockWatch
 from gitorch.ports import (
     CatchUp,
     Checkouts,
@@ -58,6 +59,8 @@ class World:
     """Whether a dependency that cannot be found holds a job back (orch.missingDependency = closed)."""
     gc_grace_s: int = GC_GRACE_S
     """How old a job must be before it is folded away (orch.gcGrace)."""
+
+    locks: LockWatch = field(default_factory=LockWatch)
 
     def context(self, *, max_attempts: int = 0) -> Context:
         """A fresh context: the time, and a nonce that no other plan has."""

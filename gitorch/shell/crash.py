@@ -11,9 +11,17 @@ import os
 import signal
 from pathlib import Path
 
-_TRACE = os.environ.get("ORCH_TEST_TRACE", "")
-_KILL = int(os.environ.get("ORCH_TEST_KILL", "0") or "0")
+_TRACE = ""
+_KILL = 0
 _count = 0
+
+
+def read_environment() -> None:
+    """Take the variables as they are now. Done at import; a process that was forked with the modules in it does so
+    again."""
+    global _TRACE, _KILL
+    _TRACE = os.environ.get("ORCH_TEST_TRACE", "")
+    _KILL = int(os.environ.get("ORCH_TEST_KILL", "0") or "0")
 
 
 def crash_point(name: str) -> None:
@@ -30,3 +38,6 @@ def _mark(name: str) -> None:
             trace.write(f"{_count} {name}\n")
     if _count == _KILL:
         os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+read_environment()

@@ -131,9 +131,14 @@ def _judge_rejection(rejected: list[RefStatus], result: GitResult) -> tuple[Outc
 
 
 def _lock_trouble(said: str) -> str | None:
-    """What the server said about the ref that it could not lock."""
-    line = next((line for line in said.splitlines() if "cannot lock ref" in line), None)
+    """What the server said about what it could not lock: one ref, or for a deletion all packed ones."""
+    line = next((line for line in said.splitlines() if "cannot lock ref" in line or is_locked(line)), None)
     return None if line is None else escape(line.removeprefix("remote: ").strip())
+
+
+def is_locked(detail: str) -> bool:
+    """Whether a lock of the remote stopped a lost push, as judge_push tells of it."""
+    return ".lock'" in detail and "File exists" in detail
 
 
 def _reason(summary: str) -> str:

@@ -22,7 +22,7 @@ from gitorch.shell.archive import GitArchive
 from gitorch.shell.gitcmd import NETWORK_TIMEOUT_S, NO_HOOKS, Git, GitResult, GitTimeoutError
 from gitorch.shell.notes import read_notes
 from gitorch.shell.objects import read_files
-from gitorch.shell.push import judge_push, unreachable
+from gitorch.shell.push import is_locked, judge_push, unreachable
 from gitorch.shell.send import send
 from gitorch.shell.writing import EventWriter
 
@@ -199,7 +199,7 @@ class GitStore:
         kind, detail = judge_push(result, list(oids), events)
         if kind is OutcomeKind.PUBLISHED:
             self._written.update(oids)
-        return Outcome(kind, oids, detail)
+        return Outcome(kind, oids, detail, locked=kind is OutcomeKind.CONFLICT and is_locked(detail))
 
     def write(self, update: RefUpdate) -> Oid | None:
         """The new value of an update as publishing would write it, signed where that is wanted; nothing is sent."""

@@ -77,6 +77,14 @@ def test_it_reads_its_input_and_dies_of_signals_like_any(clone: Clone) -> None:
     assert asleep.poll() == -signal.SIGKILL
 
 
+def test_the_points_of_a_crash_are_those_of_the_start_and_not_of_the_process_that_forks(clone: Clone) -> None:
+    killed = warm_start(["add", "One", "--id", "one"], clone.path, {**os.environ, "ORCH_TEST_KILL": "3"}, False)
+    assert killed is not None
+    killed.communicate(30)
+    assert killed.poll() == -signal.SIGKILL
+    assert clone.orch("add", "Two", "--id", "two").status == 0
+
+
 def test_what_would_change_the_imports_is_started_anew(clone: Clone) -> None:
-    for name in ("PYTHONUTF8", "LC_ALL", "HOME", "ORCH_TEST_KILL"):
+    for name in ("PYTHONUTF8", "LC_ALL", "HOME", "ORCH_TEST_OTHER"):
         assert warm_start(["status"], clone.path, {**os.environ, name: "1"}, False) is None

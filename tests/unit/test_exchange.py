@@ -12,6 +12,7 @@ from gitorch.core.model import Snapshot
 from gitorch.core.names import Namespace
 from gitorch.core.writes import Outcome, OutcomeKind, Plan
 from gitorch.engine.exchange import MAX_ROUNDS, PAUSE_S, RESOLVE_TRIES, exchange, publish
+from gitorch.engine.locks import LOCK_PATIENCE_S
 from gitorch.engine.world import World
 from gitorch.memory import MemoryRemote, MemoryStore
 from tests.contract.events import job_update, plan
@@ -146,6 +147,60 @@ def test_who_loses_every_race_gives_up_after_a_while_and_says_what_was_in_the_wa
         exchange(world(remote, clock), (), lambda seen: create())
     assert caught.value.retryable
     assert clock.pauses_s == [PAUSE_S] * MAX_ROUNDS
+
+
+class Locked(MemoryStore):
+    """A store behind a remote whose lock of one ref is there for ever."""
+
+    def publish(self, plan: Plan, *, timeout_s: float | None = None) -> Outcome:
+        return Outcome(OutcomeKind.CONFLICT, {update.name: None for update in plan.updates}, "a.lock", locked=True)
+
+
+@dataclass
+class Ticking(Slept):
+    """A clock that moves when somebody waits."""
+
+    now_s: float = 0.0
+
+    def boot_s(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        self.now_s += seconds
+
+
+def test_a_lock_that_stays_although_nothing_moves_is_said_to_be_in_the_way() -> None:
+    remote, clock = MemoryRemote(), Ticking()
+    with pytest.raises(UnreachableError, match=r"has been in the way for 5 s, and nothing moves \(a\.lock\)") as caught:
+        exchange(replace(world(remote, clock), store=Locked(remote)), (), lambda seen: create())
+    assert caught.value.retryable and "remove it there" in caught.value.hint
+    assert LOCK_PATIENCE_S <= clock.now_s <= LOCK_PATIENCE_S + PAUSE_S
+
+
+def test_a_lock_behind_which_others_work_is_a_lost_race() -> None:
+    remote, clock = MemoryRemote(), Ticking()
+    rival = MemoryStore(remote)
+    clock.meanwhile = lambda: rival.publish(
+        plan(job_update(NAMES, "a", f"n{clock.now_s}", getattr(rival.observe().jobs.get(JOB), "oid", None)))
+    )
+
+    def decide(snapshot: Snapshot) -> Plan:
+        before = snapshot.jobs.get(JOB)
+        return plan(job_update(NAMES, "a", "ours", None if before is None else before.oid))
+
+    with pytest.raises(UnreachableError, match=f"{MAX_ROUNDS} times in a row"):
+        exchange(replace(world(remote, clock), store=Locked(remote)), (), decide)
+    assert clock.now_s > LOCK_PATIENCE_S
+
+
+def test_a_lock_that_was_met_long_ago_says_nothing_about_this_one() -> None:
+    """Two renewals of a lease may be minutes apart."""
+    remote, clock = MemoryRemote(), Ticking()
+    stuck = replace(world(remote, clock), store=Locked(remote))
+    publish(stuck, create())
+    clock.now_s += 100
+    assert publish(stuck, create()).kind is OutcomeKind.CONFLICT
 
 
 def test_a_refusal_ends_the_exchange_at_once() -> None:
