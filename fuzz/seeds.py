@@ -230,7 +230,8 @@ def draft(random: Random) -> bytes:
 def remembered(random: Random) -> bytes:
     """A small file of the git directory."""
     boot = {"oid": "1" * 40, "boot": "boot", "since_s": random.choice((0, 1.5, 10**9))}
-    return json.dumps(random.choice((boot, {"token": "1" * 32, "command": "land"}, {"token": "a"}))).encode()
+    kept = {"token": "1" * 32, "command": "land"}
+    return json.dumps(random.choice((boot, {"tokens": [kept]}, {"tokens": ["a", kept, {}]}, {"token": "a"}))).encode()
 
 
 def last_seen(random: Random) -> bytes:

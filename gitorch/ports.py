@@ -173,13 +173,15 @@ class Memory(Protocol):
         """Become the only process of this worktree that works under its lease of the target; False when another one
         lives. Lasts until the process ends."""
 
-    def token(self, target: str) -> KeptToken | None:
-        """The token of a lease that an earlier command of this worktree took."""
+    def tokens(self, target: str) -> tuple[KeptToken, ...]:
+        """The tokens with which earlier commands of this worktree tried to take the lease, the oldest first: the lease
+        says which of them did. A push that fails must not make them forget what they held before."""
 
     def keep_token(self, target: str, token: KeptToken) -> bool:
-        """Keep it for later commands of this worktree; False where that is not possible."""
+        """Keep one more for later commands of this worktree; False where that is not possible."""
 
-    def forget_token(self, target: str) -> None: ...
+    def forget_tokens(self, target: str) -> None:
+        """Forget all of a target: its lease was given up."""
 
     def claims(self) -> Mapping[JobId, tuple[str, ...]]:
         """The tokens that commands of this worktree kept, by job: several where some of them raced for it, of which the

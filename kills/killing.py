@@ -57,11 +57,14 @@ def kill_many(server: Server, kind: str, folder: Path, wanted: int, seed: int, c
     while done < wanted:
         world = make_world(server, folder / f"{kind}-{done}", chance, effects)
         start = done
-        while done < wanted and done - start < A_WORLD:
-            if kill_once(world, kind, counts):
-                done += 1
-                heal(world)
-        finish(world)
+        try:
+            while done < wanted and done - start < A_WORLD:
+                if kill_once(world, kind, counts):
+                    done += 1
+                    heal(world)
+            finish(world)
+        except AssertionError as problem:
+            raise LostError(f"{problem}\n{world.recently()}") from problem
         shutil.rmtree(world.folder, ignore_errors=True)
 
 
@@ -73,19 +76,21 @@ def kill_once(world: World, kind: str, counts: Counter[str]) -> bool:
     how = world.chance.choice(("effect", "effect", "moment", *POINTS))
     if how == "effect":
         step = world.chance.randrange(1, world.effects.get(name, EFFECTS))
-        run = clone.orch(*words, check=None, env={"ORCH_TEST_KILL": str(step)})
+        run = world.orch(clone, *words, env={"ORCH_TEST_KILL": str(step)})
         hit = killed(run)
         if not hit:
             world.effects[name] = max(FEW, step)
     elif how == "moment":
         run = started_and_killed(clone, words, world.chance.uniform(0.0, 1.5))
+        world.story.append(f"{clone.path.name}: {' '.join(words)}, killed: {run.said()}")
         hit = killed(run)
     else:
         flag = world.arm(how)
-        run = clone.orch(*words, check=None)
+        run = world.orch(clone, *words)
         hit = not flag.exists()
         flag.unlink(missing_ok=True)
-        tell_of_locks(world, run)
+        world.story.append(f"the server was {'' if hit else 'not '}killed: {how}, locks {world.server_locks()}")
+    tell_of_locks(world, run)
     note(world, name, words, run)
     counts[f"killed {name} over {kind}, {how}" if hit else "ended before the kill"] += 1
     return hit
@@ -100,14 +105,14 @@ def note(world: World, name: str, words: tuple[str, ...], run: Run) -> None:
 
 
 def tell_of_locks(world: World, run: Run) -> None:
-    """A receive-pack that was killed with its locks taken leaves them: the command must say so, and so must the next
-    one of others, which goes on once they are removed."""
+    """A receive-pack that was killed with its locks taken leaves them (over a path it dies with the client's group):
+    whoever comes next must say so, and goes on once they are removed."""
     locks = world.server_locks()
     if not locks:
         return
-    runs = [run]
-    if world.chance.random() < OTHERS_MEET_LOCKS:
-        runs.append(world.any().orch("land", "--all", check=None))
+    runs = [] if killed(run) else [run]
+    if killed(run) or world.chance.random() < OTHERS_MEET_LOCKS:
+        runs.append(world.orch(world.any(), "land", "--all"))
     for run in runs:
         if run.status not in HEALED and ".lock': File exists" not in run.err:
             raise LostError(f"nothing is said of {locks[0].name}: {run.said()}")
@@ -118,7 +123,7 @@ def tell_of_locks(world: World, run: Run) -> None:
 def heal(world: World) -> None:
     """The next commands of anybody; then everything must be as promised."""
     clone = world.any()
-    run = clone.orch("land", "--all", "--wait", check=None)
+    run = world.orch(clone, "land", "--all", "--wait")
     if run.status not in HEALED:
         raise LostError(f"the next command did not heal: {run.said()}")
     check(world, clone)
@@ -126,7 +131,7 @@ def heal(world: World) -> None:
 
 def check(world: World, clone: Clone) -> None:
     """No fault, no accepted job lost, none on the target twice."""
-    run = clone.orch("fsck", "--json", check=None)
+    run = world.orch(clone, "fsck", "--json")
     if run.status != 0:
         raise LostError(f"fsck: {run.said()}")
     jobs = clone.orch("list", "--all", "--json").json()["data"]["jobs"]
@@ -148,8 +153,8 @@ def finish(world: World) -> None:
     """At the end nothing is held, and nothing of ours is in the way or runs on."""
     clone = world.any()
     for _ in range(2):
-        clone.orch("reap", "--wait", check=None, timeout_s=120)
-        clone.orch("land", "--all", "--wait", check=None)
+        world.orch(clone, "reap", "--wait")
+        world.orch(clone, "land", "--all", "--wait")
     check(world, clone)
     held = clone.orch("status", "--json").json()["data"]["leases"]
     if any(lease["state"] == "held" for lease in held):
@@ -183,7 +188,7 @@ def add(world: World, clone: Clone) -> tuple[str, ...]:
 def _submitted(world: World, clone: Clone) -> str:
     """The id of a job that can land."""
     name = _branch(world, clone)
-    clone.orch("submit", name, "--id", name)
+    world.orch(clone, "submit", name, "--id", name)
     world.known.add(name)
     return name
 
@@ -205,7 +210,7 @@ def gate(world: World, clone: Clone) -> tuple[str, ...]:
 def claim(world: World, clone: Clone) -> tuple[str, ...]:
     world.number += 1
     name = f"w{world.number}"
-    clone.orch("add", f"Do {name}", "--id", name)
+    world.orch(clone, "add", f"Do {name}", "--id", name)
     world.known.add(name)
     return ("claim", name)
 
@@ -216,7 +221,7 @@ def work(world: World, clone: Clone) -> tuple[str, ...]:
 
 
 def archive(world: World, clone: Clone) -> tuple[str, ...]:
-    clone.orch("land", _submitted(world, clone), check=None)
+    world.orch(clone, "land", _submitted(world, clone))
     return ("gc", "--now")
 
 

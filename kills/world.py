@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,11 @@ HOOKS = {
     "reference-transaction": '[ "$1" != prepared ] || [ ! -e ../kill-in ] || { rm ../kill-in; kill -9 "$PPID"; }\n',
     "post-receive": '[ ! -e ../kill-answer ] || { rm ../kill-answer; kill -9 "$PPID"; }\n',
 }
-SETTINGS = "[orch]\n\tgate = ./gate.sh\n\tleaseTTL = 1\n\tworkerTTL = 2\n\tmaxAttempts = 0\n"
+SETTINGS = "[orch]\n\tgate = ./gate.sh\n\tleaseTTL = 1\n\tworkerTTL = 3\n\tmaxAttempts = 0\n"
+PATIENCE_S = 300.0
+"""A worker takes all jobs that are left over from kills before, over a slow connection."""
+
+TOLD = 12
 KINDS: dict[str, type[Server]] = {"path": PathServer, "ssh": Sshd}
 
 
@@ -62,9 +66,20 @@ class World:
     effects: dict[str, int]
     known: set[str] = field(default_factory=set)
     number: int = 0
+    story: list[str] = field(default_factory=list)
 
     def any(self) -> Clone:
         return self.chance.choice(self.clones)
+
+    def orch(self, clone: Clone, *words: str, env: Mapping[str, str] | None = None) -> Run:
+        """`git orch WORDS` in a clone, whatever comes of it; remembered for `recently`."""
+        run = clone.orch(*words, check=None, env=env, timeout_s=PATIENCE_S)
+        self.story.append(f"{clone.path.name}: {' '.join(words)} {dict(env or {})}: {run.said()}")
+        return run
+
+    def recently(self) -> str:
+        """What was done last, for the report of a fault."""
+        return "\n".join(f"--- before: {line}" for line in self.story[-TOLD:])
 
     def arm(self, point: str) -> Path:
         """Let the next push's receive-pack die at a point. The file is gone when it did."""

@@ -43,7 +43,7 @@ class Clone:
     commits: Commits
     truth: Truth
     branches: dict[str, Oid] = field(default_factory=dict)
-    tokens: dict[str, KeptToken] = field(default_factory=dict)
+    tokens: dict[str, tuple[KeptToken, ...]] = field(default_factory=dict)
     claims: dict[JobId, list[str]] = field(default_factory=dict)
     verdicts: dict[tuple[Oid, Oid], Verdict] = field(default_factory=dict)
     seen: dict[str, tuple[Oid, int, float]] = field(default_factory=dict)
@@ -146,15 +146,15 @@ class SimMemory:
         self._clone.inside[target] = self._process
         return True
 
-    def token(self, target: str) -> KeptToken | None:
-        return self._clone.tokens.get(target)
+    def tokens(self, target: str) -> tuple[KeptToken, ...]:
+        return self._clone.tokens.get(target, ())
 
     def keep_token(self, target: str, token: KeptToken) -> bool:
         self._process.effect()
-        self._clone.tokens[target] = token
+        self._clone.tokens[target] = (*self.tokens(target), token)[-8:]
         return True
 
-    def forget_token(self, target: str) -> None:
+    def forget_tokens(self, target: str) -> None:
         self._process.effect()
         self._clone.tokens.pop(target, None)
 

@@ -324,13 +324,11 @@ def lease_by_hand(here: Here) -> None:
     target = here.target()
     acquire(here.world, Hold(here.world, target, command="acquire"))
     here.process.effect(here.process.kernel.random.choice((1.0, 50.0, 500.0)))
-    kept = here.world.memory.token(target)
-    token = kept.token if kept is not None else None
     luck = here.chance()
     if luck < 0.3:
-        renew(here.world, target, token)
+        renew(here.world, target)
     elif luck < 0.8:
-        release(here.world, target, token, None)
+        release(here.world, target)
 
 
 def break_by_hand(here: Here) -> None:

@@ -81,9 +81,10 @@ class IllegalTransitionError(UsageError):
     """An event that the table does not allow in the job's present state."""
 
     def __init__(self, job: JobId, state: State, event: Event) -> None:
-        legal = ", ".join(legal_events(state)) or "nothing"
+        legal = ", ".join(legal_events(state))
+        what = f"is not possible there (possible: {legal})" if legal else "is not possible any more"
         super().__init__(
-            f"job {job} is {state.value}: `{event.value}` is not possible there (possible: {legal})",
+            f"job {job} is {state.value}: `{event.value}` {what}",
             hint=f"git orch why {job}",
         )
 

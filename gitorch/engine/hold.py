@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gitorch.core.errors import OrchError, RefusedError, UnreachableError
-from gitorch.core.lease import Standing, dead_in_s, renewal_due_s, same_hands, standing
+from gitorch.core.lease import Standing, dead_in_s, renewal_due_s, same_hands, standing, token_digest
 from gitorch.core.model import Candidate, JobId, Lease, Oid, Seen, Snapshot
 from gitorch.core.plan import plan_acquire, plan_release, plan_renew
 from gitorch.core.writes import Outcome, OutcomeKind, Plan
@@ -88,7 +88,7 @@ class Hold:
         purpose, only for its own job."""
         if self._given is not None:
             return self._given
-        kept = self.world.memory.token(self.target)
+        kept = next((k for k in self.world.memory.tokens(self.target) if token_digest(k.token) == lease.token), None)
         if kept is None or not self.world.memory.enter(self.target):
             return None
         return kept.token if kept.command == "land" or lease.job == job else None
@@ -144,7 +144,7 @@ class Hold:
         self._confirmed_s = started_s
         self._due_s = started_s + renewal_due_s(lease.ttl_s)
         if not lease.held:
-            self.world.memory.forget_token(self.target)
+            self.world.memory.forget_tokens(self.target)
 
     def check(self, snapshot: Snapshot) -> bool:
         """Whether the lease is still ours in a new observation. A lost lease stays lost."""

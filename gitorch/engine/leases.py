@@ -47,16 +47,17 @@ def acquire(world: World, hold: Hold, reason: str | None = None) -> LeaseResult:
     raise too_busy(hold.detail)
 
 
-def renew(world: World, target: str, token: str | None) -> LeaseResult:
-    """Show that the holder lives. LOST when somebody else holds the lease, FREE when nobody does."""
-    return _with_token(world, target, token, lambda seen: plan_renew(world.context(), seen)[0])
+def renew(world: World, target: str, given: str | None = None) -> LeaseResult:
+    """Show that the holder lives, by the token that is given or one that this worktree keeps. LOST when somebody else
+    holds the lease, FREE when nobody does."""
+    return _with_token(world, target, given, lambda seen: plan_renew(world.context(), seen)[0])
 
 
-def release(world: World, target: str, token: str | None, reason: str | None) -> LeaseResult:
-    """Give the lease up."""
-    result = _with_token(world, target, token, lambda seen: plan_release(world.context(), seen, reason=reason)[0])
+def release(world: World, target: str, given: str | None = None, reason: str | None = None) -> LeaseResult:
+    """Give the lease up, likewise."""
+    result = _with_token(world, target, given, lambda seen: plan_release(world.context(), seen, reason=reason)[0])
     if result.end is LeaseEnd.DONE:
-        world.memory.forget_token(target)
+        world.memory.forget_tokens(target)
     return result
 
 
@@ -68,15 +69,18 @@ def break_lease(world: World, target: str, reason: str) -> LeaseResult:
     )
 
 
-def _with_token(world: World, target: str, token: str | None, plan: Callable[[Seen[Lease]], Plan]) -> LeaseResult:
-    if token is None:
+def _with_token(world: World, target: str, given: str | None, plan: Callable[[Seen[Lease]], Plan]) -> LeaseResult:
+    tokens = [given] if given is not None else [kept.token for kept in world.memory.tokens(target)]
+    if not tokens:
         raise UsageError(
             f"no token for the lease of {target} is known in this worktree",
             hint=f"git orch lease show {target} (the token is in ORCH_TOKEN, or kept where the lease was taken)",
         )
 
+    ours = frozenset(map(token_digest, tokens))
+
     def decide(seen: Seen[Lease]) -> Plan | LeaseResult:
-        if seen.record.token != token_digest(token):
+        if seen.record.token not in ours:
             return LeaseResult(LeaseEnd.LOST, seen.record)
         return plan(seen)
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MAX_VERDICTS = 500
 _VERDICTS_KEPT = 400
+MAX_TOKENS = 8
 
 
 class CloneMemory:
@@ -104,22 +105,23 @@ class CloneMemory:
         self._locks[target] = lock
         return True
 
-    def token(self, target: str) -> KeptToken | None:
+    def tokens(self, target: str) -> tuple[KeptToken, ...]:
         """See ports.Memory."""
-        known = _read_json(self._token_path(target))
-        token, command = known.get("token"), known.get("command")
-        return KeptToken(token, command) if isinstance(token, str) and isinstance(command, str) else None
+        kept = _read_json(self._token_path(target)).get("tokens")
+        found = (_kept_token(each) for each in kept) if isinstance(kept, list) else ()
+        return tuple(token for token in found if token is not None)
 
     def keep_token(self, target: str, token: KeptToken) -> bool:
-        """See ports.Memory. Only its owner may read it."""
+        """See ports.Memory. Only its owner may read it. The oldest are dropped beyond MAX_TOKENS."""
         crash_point("before a token is kept")
-        text = json.dumps({"token": token.token, "command": token.command})
+        all_of_them = [*(kept for kept in self.tokens(target) if kept != token), token][-MAX_TOKENS:]
+        text = json.dumps({"tokens": [{"token": kept.token, "command": kept.command} for kept in all_of_them]})
         kept = _write(self._token_path(target), text, mode=0o600)
         crash_point("after a token is kept")
         return kept
 
-    def forget_token(self, target: str) -> None:
-        """See ports.Memory. One that cannot be removed opens nothing any more."""
+    def forget_tokens(self, target: str) -> None:
+        """See ports.Memory. What cannot be removed opens nothing any more."""
         with contextlib.suppress(OSError):
             self._token_path(target).unlink()
 
@@ -161,6 +163,13 @@ class CloneMemory:
 
     def _token_path(self, target: str) -> Path:
         return self._tokens / f"{escape_target(target)}.json"
+
+
+def _kept_token(entry: object) -> KeptToken | None:
+    """One entry of the file, whatever somebody wrote into it."""
+    known = entry if isinstance(entry, dict) else {}
+    token, command = known.get("token"), known.get("command")
+    return KeptToken(token, command) if isinstance(token, str) and isinstance(command, str) else None
 
 
 def _read_json(path: Path) -> dict[str, Any]:

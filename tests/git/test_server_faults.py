@@ -57,6 +57,30 @@ def test_a_lock_that_a_killed_git_left_on_the_server_is_named_and_lost_time_is_s
     assert_no_lease_is_held(remote)
 
 
+def test_a_push_that_fails_does_not_make_a_worktree_forget_the_lease_that_it_holds(tmp_path: Path) -> None:
+    """The lease that `gate` left held is one's own for the landing, also at the second attempt."""
+    remote, clone = scene(tmp_path)
+    clone.orch("gate", "b1")
+    lock = remote.path / "refs/orch/leases/main.lock"
+    lock.touch()
+    clone.orch("land", "b1", check=17)
+    lock.unlink()
+    assert lease(clone)["state"] == "held"
+    clone.orch("land", "b1")
+
+
+def test_a_lease_that_was_not_taken_again_can_still_be_given_back(tmp_path: Path) -> None:
+    remote, clone = scene(tmp_path)
+    clone.orch("gate", "b1")
+    lock = remote.path / "refs/orch/leases/main.lock"
+    lock.touch()
+    clone.orch("land", "b1", check=17)
+    lock.unlink()
+    clone.orch("lease", "renew")
+    clone.orch("lease", "release")
+    assert_no_lease_is_held(remote)
+
+
 # -- disks
 
 _ON_FULL_REMOTE = """

@@ -72,7 +72,7 @@ def acquire(
 
     with opened(remote=remote, target=target) as here:
         name, settings = here.session.target, here.session.settings
-        token = os.environ.get("ORCH_TOKEN") or here.world.random.token()
+        token = _given() or here.world.random.token()
         world = replace(here.world, holder=one_line(holder, HOLDER_LIMIT)) if holder else here.world
         pause_s = 0.2
         while True:
@@ -89,7 +89,7 @@ def renew(target: TargetName = None, remote: Remote = None, as_json: AsJson = Fa
     from gitorch.engine.leases import renew as again
 
     with opened(remote=remote, target=target) as here:
-        return _answer(here, again(here.world, here.session.target, _token(here)), "renewed")
+        return _answer(here, again(here.world, here.session.target, _given()), "renewed")
 
 
 def release(target: TargetName = None, reason: Reason = None, remote: Remote = None, as_json: AsJson = False) -> Answer:
@@ -99,7 +99,7 @@ def release(target: TargetName = None, reason: Reason = None, remote: Remote = N
 
     with opened(remote=remote, target=target) as here:
         why = one_line(reason, 500) if reason else None
-        return _answer(here, give(here.world, here.session.target, _token(here), why), "released")
+        return _answer(here, give(here.world, here.session.target, _given(), why), "released")
 
 
 def break_(
@@ -124,9 +124,9 @@ def break_(
 SUBCOMMANDS = {"show": show, "acquire": acquire, "renew": renew, "release": release, "break": break_}
 
 
-def _token(here: Opened) -> str | None:
-    kept = here.world.memory.token(here.session.target)
-    return os.environ.get("ORCH_TOKEN") or (kept.token if kept else None)
+def _given() -> str | None:
+    """The token that the user names, instead of those that the worktree keeps."""
+    return os.environ.get("ORCH_TOKEN") or None
 
 
 def _answer(here: Opened, result: LeaseResult, word: str, token: str | None = None) -> Answer:
