@@ -12,10 +12,13 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from math import ceil
 from multiprocessing import get_context
 
 from kills.killing import share
 from kills.world import KINDS
+
+WEIGHTS = {"path": 3, "ssh": 2}
 
 
 def main(words: list[str]) -> int:
@@ -29,10 +32,12 @@ def main(words: list[str]) -> int:
     kinds = options.kind or sorted(KINDS)
     # Most of a kill is waiting, for a lease to die and for a lock to be believed: more at once than there are cores.
     shares = [(kind, options.seed * 1_000 + part) for part in range(-(-options.jobs // len(kinds))) for kind in kinds]
-    each = -(-options.kills // len(shares))
+    # Over ssh each takes several times as long.
+    weight = {kind: WEIGHTS[kind] / sum(WEIGHTS[kind] for kind, _ in shares) for kind in kinds}
     counts, faults, began_s = Counter[str](), list[str](), time.monotonic()
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
-        for done, found in pool.map(share, *zip(*((kind, each, seed) for kind, seed in shares), strict=True)):
+        numbers = [ceil(options.kills * weight[kind]) for kind, _ in shares]
+        for done, found in pool.map(share, *zip(*shares, strict=True), numbers):
             counts.update(done)
             faults += found
     total = sum(number for what, number in counts.items() if what.startswith("killed "))

@@ -96,15 +96,15 @@ class World:
         found = [path for clone in self.clones for path in (clone.path / ".git").rglob("*.lock")]
         return [path for path in found if "orch" not in path.parts]
 
-    def gates(self) -> list[int]:
-        """Processes that still run in a worktree of this world."""
+    def at_work(self) -> list[int]:
+        """Processes that still run in the remote's repository."""
         found = []
         for entry in Path("/proc").iterdir():
             try:
                 where = str((entry / "cwd").readlink()) if entry.name.isdigit() else ""
             except OSError:
                 continue
-            if where.startswith(f"{self.folder}/") and int(entry.name) != os.getpid():
+            if f"{where}/".startswith(f"{self.remote.path}/") and int(entry.name) != os.getpid():
                 found.append(int(entry.name))
         return found
 
