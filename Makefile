@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 # One more than there are cores: most of a test is waiting for processes.
 TEST_JOBS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 
-.PHONY: kill kill-steps contention planted demo test test-guarded test-servers test-thorough check lint types unit bench fuzz fuzz-hook sim sim-long model docs man clean
+.PHONY: mutants kill kill-steps contention planted demo test test-guarded test-servers test-thorough check lint types unit bench fuzz fuzz-hook sim sim-long model docs man clean
 
 demo: $(STAMP)
 	@$(BIN)/git-orch demo
@@ -68,6 +68,16 @@ sim-long: $(STAMP)
 model: $(STAMP)
 	@$(BIN)/python -m model
 
+# Thousands of small changes to the decisions, one by one: `make mutants` says which of them no test noticed.
+mutants: $(VENV)-mutants/.installed
+	HYPOTHESIS_PROFILE=mutants ORCH_TEST_PYTHON_ALONE=1 $(VENV)-mutants/bin/mutmut run
+	@$(VENV)-mutants/bin/mutmut results
+
+$(VENV)-mutants/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-mutants
+	$(VENV)-mutants/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,mutants]'
+	@touch $@
+
 bench: $(STAMP)
 	@$(BIN)/python -m bench $(PART)
 
@@ -85,7 +95,7 @@ man: $(STAMP)
 	$(BIN)/python -m gitorch.cli.manpage --strict man/git-orch.1
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(VENV)-mutants mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

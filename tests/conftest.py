@@ -13,11 +13,12 @@ from hypothesis import HealthCheck, settings
 from tests.support import GUARDED, THOROUGH
 
 # No limits of time: two busy cores say nothing about the code. Derandomised: a red run is red again. `thorough` is for
-# looking for trouble at night: HYPOTHESIS_PROFILE=thorough make test
+# looking for trouble at night: HYPOTHESIS_PROFILE=thorough make test. `mutants` is asked thousands of times.
 settings.register_profile(
     "suite", deadline=None, derandomize=True, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("thorough", settings.get_profile("suite"), derandomize=False, max_examples=2_000)
+settings.register_profile("mutants", settings.get_profile("suite"), max_examples=12)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 # A shell that starts the suite in the background lets it ignore Ctrl-C, and all that it starts with it.

@@ -13,6 +13,7 @@ from gitorch.core.model import Derived, Job, JobId, Seen, Snapshot, State
 from gitorch.core.queue import (
     derived,
     find_job,
+    is_ready,
     jobs_of_branch,
     open_dependencies,
     open_job_of_branch,
@@ -132,6 +133,13 @@ def test_only_queued_and_reworked_ready_jobs_are_to_be_claimed() -> None:
 
 def test_what_cannot_be_found_holds_a_job_back_only_where_that_is_wanted() -> None:
     assert derived(WAITING, {}, missing_holds=True) is Derived.BLOCKED
+    found = {JobId("a"): State.QUEUED}
+    assert derived(WAITING, found, missing_holds=True) is Derived.WAITING, "what is there is not missing"
+    assert derived(a_job("b", after=("a", "gone")), found, missing_holds=False) is Derived.WAITING
+    snapshot = Snapshot(jobs=board(WAITING, a_job("c", state=State.QUEUED, after=("a",))))
+    assert (ids(to_land(snapshot)), ids(to_claim(snapshot))) == (["b"], ["c"])
+    assert to_land(snapshot, missing_holds=True) == to_claim(snapshot, missing_holds=True) == []
+    assert is_ready(WAITING, {}) and not is_ready(WAITING, {}, missing_holds=True)
 
 
 def test_only_submitted_and_ready_jobs_of_the_target_land() -> None:
@@ -176,14 +184,19 @@ def test_an_open_job_of_a_branch_is_meant_rather_than_an_old_one() -> None:
 
 @pytest.mark.parametrize("word", ["", "nothing", "FIX", "fix ", "*", "--all"])
 def test_a_word_that_names_no_job_is_a_usage_error(word: str) -> None:
-    with pytest.raises(UsageError, match="no job"):
+    with pytest.raises(UsageError, match="no job and no submitted branch is named") as caught:
         find_job(board(a_job("fix")), word)
+    assert caught.value.hint == "git orch list"
 
 
 def test_a_word_that_could_be_several_is_refused_and_a_few_are_named() -> None:
     jobs = board(*(a_job(f"job-{number}", branch=f"b{number}") for number in range(9)))
-    with pytest.raises(UsageError, match="could be any of job-0, job-1, job-2, job-3, job-4, …"):
+    with pytest.raises(UsageError, match=r"could be any of job-0, job-1, job-2, job-3, job-4, …$") as caught:
         find_job(jobs, "job")
+    assert caught.value.hint == "git orch show job-0"
+    five = {JobId(name): jobs[JobId(name)] for name in ("job-0", "job-1", "job-2", "job-3", "job-4")}
+    with pytest.raises(UsageError, match=r"job-4$"):
+        find_job(five, "job")
     with pytest.raises(UsageError, match=r"could be any of one, two$"):
         find_job(board(a_job("one", branch="b"), a_job("two", branch="b", target="release")), "b")
 

@@ -113,6 +113,31 @@ def test_the_last_line_for_a_tree_and_a_gate_is_in_force() -> None:
     red = format_verdict(Verdict(color=Color.RED, tree=TREE, gate=GATE, time_ms=TIME_MS - 1))
     assert verdict_for(f"{LINE}\n{red}\n", TREE, GATE).color is Color.RED  # type: ignore[union-attr]
     assert verdict_for(f"{red}\n{LINE}\n", TREE, GATE) == GREEN
+    assert verdict_for(f"{LINE}\n{LINE}\n{red}\n{LINE}\n{red}\n", TREE, GATE).color is Color.RED  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "read_s"),
+    [
+        ("", 0.0),
+        ("seconds=x", 0.0),
+        ("seconds=-1", 0.0),
+        ("seconds=1e9", 0.0),
+        ("seconds=2.25", 2.25),
+        ("seconds=7", 7.0),
+    ],
+)
+def test_how_long_a_gate_took_is_a_plain_number_or_unknown(seconds: str, read_s: float) -> None:
+    (found,) = parse_verdicts(f"{LINE.partition(' seconds=')[0]} {seconds}")
+    assert found.seconds == read_s and found.job is None
+
+
+@pytest.mark.parametrize("key", ["job", "target", "head", "base"])
+def test_a_landing_without_one_of_its_words_is_skipped(key: str) -> None:
+    landing = LandingRecord(job=JobId("fix"), target="main", head=oid(4), base=oid(5), time_ms=0)
+    assert parse_landings(format_landing(landing)) == [landing]
+    words = [word for word in format_landing(landing).split(" ") if not word.startswith(f"{key}=")]
+    assert parse_landings(" ".join(words)) == []
 
 
 def test_a_verdict_counts_for_its_own_tree_and_gate_alone() -> None:

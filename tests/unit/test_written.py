@@ -47,11 +47,11 @@ FULL = Addition(
     target="release",
     branch="its",
     priority=7,
-    after=(B, C),  # type: ignore[arg-type]
+    after=(B, C),
     labels=("x", "y"),
     run="make it",
     lands=False,
-    body=b"Long.\n",  # type: ignore[arg-type]
+    body=b"Long.\n",
 )
 PLAIN = Addition(id=B, title="And that", target="main")
 QUEUED = Seen(oid(1), a_job("fix", state=State.QUEUED, head=None, labels=("l",), run="make", reason="old"))
