@@ -141,9 +141,16 @@ def open_session(
         clock=RealClock(),
         random=RealRandom(),
         seen=LastSeen(repository.orch_dir, name, mirror.namespace),
+        mend=lambda: _forget_half_made(repository),
         signs=lambda: _signs(repository, name, mirror, chosen),
     )
     return Session(repository, name, chosen, mirror, objects, store)
+
+
+def _forget_half_made(repository: Repository) -> None:
+    from gitorch.shell.worktrees import Worktrees
+
+    Worktrees(repository.git, repository.common_dir).forget_half_made()
 
 
 def _signs(repository: Repository, remote: str, mirror: Mirror, target: str) -> bool:

@@ -98,11 +98,11 @@ class OutcomeKind(Enum):
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a plan. `oids` are the values that were (or would have been) written, by ref name. `may_come`: its
-    answer was lost and it has not arrived; it may be on its way still. `locked`: a lock of the remote stopped it, of
-    another push or of one that was killed there."""
+    answer was lost and it has not arrived; it may be on its way still. `remedy`: nobody was faster, the
+    remote could not write; if that stays so, this is what to do about it."""
 
     kind: OutcomeKind
     oids: Mapping[str, Oid | None]
     detail: str = ""
     may_come: bool = False
-    locked: bool = False
+    remedy: str = ""

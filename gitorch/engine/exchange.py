@@ -27,10 +27,10 @@ RESOLVE_TRIES = 5
 
 def publish(world: World, plan: Plan, *, timeout_s: float | None = None) -> Outcome:
     """Publish a plan and settle what became of it: the outcome is PUBLISHED or CONFLICT, never UNKNOWN. Raises
-    UnreachableError when the remote stays silent or a lock stays in the way there, RefusedError when it says no."""
+    UnreachableError when the remote stays silent or cannot write, RefusedError when it says no."""
     outcome = world.store.publish(plan, timeout_s=timeout_s)
-    if outcome.locked:
-        world.locks.note(plan, outcome, world.clock.boot_s())
+    if outcome.remedy:
+        world.stuck.note(plan, outcome, world.clock.boot_s())
     if outcome.kind is not OutcomeKind.UNKNOWN:
         return outcome
     world.reporter.say("the answer of the remote was lost; looking whether the push arrived")

@@ -8,7 +8,7 @@ from gitorch.core.model import Job, Oid, Seen, Snapshot
 from gitorch.core.names import Namespace
 from gitorch.core.plan import Context
 from gitorch.core.settings import GC_GRACE_S
-from gitorch.engine.locks import LockWatch
+from gitorch.engine.stuck import StuckWatch
 from gitorch.ports import (
     CatchUp,
     Checkouts,
@@ -60,7 +60,7 @@ class World:
     gc_grace_s: int = GC_GRACE_S
     """How old a job must be before it is folded away (orch.gcGrace)."""
 
-    locks: LockWatch = field(default_factory=LockWatch)
+    stuck: StuckWatch = field(default_factory=StuckWatch)
 
     def context(self, *, max_attempts: int = 0) -> Context:
         """A fresh context: the time, and a nonce that no other plan has."""

@@ -22,7 +22,7 @@ from gitorch.core.text import escape
 from gitorch.shell.crash import crash_point
 from gitorch.shell.gitcmd import Git, GitError, GitResult
 from gitorch.shell.system import RealClock, RealRandom
-from gitorch.shell.worktrees import Kind, Place, Worktrees, delete_tree, disk_faults, require_space
+from gitorch.shell.worktrees import KEPT_FOR, Kind, Place, Worktrees, delete_tree, disk_faults, require_space
 
 ADD_ATTEMPTS = 20
 ADD_PAUSE_S = (0.02, 0.2)
@@ -165,7 +165,7 @@ class GateWorktree:
                 delete_tree(admin)
 
     def _reason(self) -> str:
-        return f"git orch keeps this for {self.purpose} ({self.path.name})"
+        return f"{KEPT_FOR} {self.purpose} ({self.path.name})"
 
     def _add(self, commit: Oid) -> None:
         git = self._worktrees.git

@@ -19,7 +19,7 @@ from gitorch.shell.gitcmd import GitResult
 _LINE = re.compile(rb"^([ +\-*!=])\t([^\t]*):([^\t:]*)\t(.*)$")
 _LOST = re.compile(
     r"stale info|atomic|cannot lock|failed to update ref|incorrect old value|already exists|does not exist"
-    r"|refname conflict|failed to lock|reference|deleting a non-existent"
+    r"|refname conflict|failed to lock|reference|unable to migrate objects|deleting a non-existent"
 )
 # Why a ref could not be written although nobody was faster: trying again changes nothing.
 _STUCK = re.compile(
@@ -29,6 +29,8 @@ _STUCK = re.compile(
 _LATE = re.compile(r"^remote: git orch refuses .*\[stale\]\s*$", re.MULTILINE)
 _DONE = frozenset(" +*-")
 _UNPACK = "remote unpack failed: "
+_MIGRATION = "unable to migrate objects"
+_DISK = "look at the disk and the permissions of the remote, then `git orch doctor`"
 _HINTS = (
     (
         ("Working directory has", "updateInstead", "Could not update working tree", "Up-to-date check failed"),
@@ -40,7 +42,7 @@ _HINTS = (
         "the remote forbids rewriting branches: git switch -c NEW-NAME, then git orch submit",
     ),
     (("hidden ref",), "on the server: git config --get-all transfer.hideRefs (what git orch writes must be visible)"),
-    (("unpacker error",), "look at the disk and the permissions of the remote, then `git orch doctor`"),
+    (("unpacker error",), _DISK),
 )
 _ATOMIC_FOLLOWER = re.compile(r"atomic (push|transaction) fail|transaction aborted")
 _DENIED = re.compile(
@@ -132,13 +134,21 @@ def _judge_rejection(rejected: list[RefStatus], result: GitResult) -> tuple[Outc
 
 def _lock_trouble(said: str) -> str | None:
     """What the server said about what it could not lock: one ref, or for a deletion all packed ones."""
-    line = next((line for line in said.splitlines() if "cannot lock ref" in line or is_locked(line)), None)
+    line = next((line for line in said.splitlines() if "cannot lock ref" in line or remedy(line)), None)
     return None if line is None else escape(line.removeprefix("remote: ").strip())
 
 
-def is_locked(detail: str) -> bool:
-    """Whether a lock of the remote stopped a lost push, as judge_push tells of it."""
-    return ".lock'" in detail and "File exists" in detail
+def remedy(detail: str) -> str:
+    """What to do about a lost push that nobody was faster than, as judge_push tells of it, if that stays so; empty for
+    a lost race."""
+    if ".lock'" in detail and "File exists" in detail:
+        return (
+            "a git that was killed there leaves such a file: where no git is at work on the remote, remove it there, "
+            "then run the same command again"
+        )
+    # Git's garbage collection takes away the folder that a push is about to write to, and that is all right again a
+    # moment later; where it stays so, nobody may write there.
+    return _DISK if _MIGRATION in detail else ""
 
 
 def _reason(summary: str) -> str:

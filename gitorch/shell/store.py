@@ -12,17 +12,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gitorch.core.errors import OrchError
 from gitorch.core.gitobjects import ROOT_MESSAGE, decode_commit
 from gitorch.core.model import OID, DiaryEntry, Oid, Snapshot
 from gitorch.core.names import NOTES, Mirror, branch_of, is_branch_name
 from gitorch.core.observation import RawRef, build_snapshot, missing_dependencies
 from gitorch.core.plan_queue import BODY
+from gitorch.core.text import escape
 from gitorch.core.writes import ArchiveFold, EventCommit, NotesAppend, Outcome, OutcomeKind, Plan, RefUpdate
 from gitorch.shell.archive import GitArchive
 from gitorch.shell.gitcmd import NETWORK_TIMEOUT_S, NO_HOOKS, Git, GitResult, GitTimeoutError
 from gitorch.shell.notes import read_notes
 from gitorch.shell.objects import read_files
-from gitorch.shell.push import is_locked, judge_push, unreachable
+from gitorch.shell.push import judge_push, remedy, unreachable
 from gitorch.shell.send import send
 from gitorch.shell.writing import EventWriter
 
@@ -38,6 +40,7 @@ _FORMAT = (
 )
 
 _FETCH_TRIES = 6
+_HALF_MADE = re.compile(r"bad object worktrees/([^\n]{1,200})/HEAD")
 
 _OURS = (EventCommit, NotesAppend, ArchiveFold)
 """What carries a nonce of ours, so that nobody else can have written the same."""
@@ -66,14 +69,17 @@ class GitStore:
         random: Random,
         seen: LastSeen | None = None,
         signs: Callable[[], bool] = bool,
+        mend: Callable[[], None] = lambda: None,
     ) -> None:
-        """`signs` says, when the first event is written, whether events are signed."""
+        """`signs` says, when the first event is written, whether events are signed; `mend` removes what a killed git
+        orch left in this clone that git stumbles over."""
         self.mirror = mirror
         self._git = git
         self._objects = objects
         self._url = url
         self._clock = clock
         self._random = random
+        self._mend = mend
         self._seen = None if mirror.is_self else seen
         self._written: dict[str, Oid | None] = {}
         self._writer = EventWriter(git, mirror, objects, ident, signs)
@@ -130,7 +136,11 @@ class GitStore:
                 raise unreachable(problem.message) from None
             if result.status == 0:
                 return
-            if attempt == _FETCH_TRIES or not _is_lock_trouble(result):
+            if _is_half_made(result):
+                self._mend()
+                if attempt == _FETCH_TRIES:
+                    raise _half_made(result)
+            elif attempt == _FETCH_TRIES or not _is_lock_trouble(result):
                 raise unreachable(_last_line(result))
             self._forget_folders(branches)
             self._clock.sleep(self._random.uniform(0.0, 0.1 * attempt))
@@ -193,13 +203,16 @@ class GitStore:
         changes = [(update.name, update.expected_old, oids[update.name]) for update in plan.updates]
         try:
             result = send(self._git, self._url, changes, own=self.mirror.is_self, timeout_s=timeout_s)
+            if self.mirror.is_self and _is_half_made(result):
+                self._mend()
+                result = send(self._git, self._url, changes, own=True, timeout_s=timeout_s)
         except GitTimeoutError as problem:
             return Outcome(OutcomeKind.UNKNOWN, oids, problem.message)
         events = frozenset(u.name for u in plan.updates if isinstance(u.new, _OURS))
         kind, detail = judge_push(result, list(oids), events)
         if kind is OutcomeKind.PUBLISHED:
             self._written.update(oids)
-        return Outcome(kind, oids, detail, locked=kind is OutcomeKind.CONFLICT and is_locked(detail))
+        return Outcome(kind, oids, detail, remedy=remedy(detail) if kind is OutcomeKind.CONFLICT else "")
 
     def write(self, update: RefUpdate) -> Oid | None:
         """The new value of an update as publishing would write it, signed where that is wanted; nothing is sent."""
@@ -319,6 +332,20 @@ def _mirror_line(name: str, oid: Oid | None) -> str:
 def _is_lock_trouble(result: GitResult) -> bool:
     said = result.error_text()
     return "cannot lock ref" in said or ".lock'" in said or "unable to update local ref" in said
+
+
+def _is_half_made(result: GitResult) -> bool:
+    """Whether git stumbled over a worktree of this clone that is being made, or was when its git was killed."""
+    return result.status != 0 and _HALF_MADE.search(result.error_text()) is not None
+
+
+def _half_made(result: GitResult) -> OrchError:
+    found = _HALF_MADE.search(result.error_text())
+    name = escape(found[1]) if found else "?"
+    return OrchError(
+        f"git cannot fetch in this clone: the worktree {name} was half made when its git was killed",
+        hint="git worktree list, then git worktree remove for that one",
+    )
 
 
 def _last_line(result: GitResult) -> str:

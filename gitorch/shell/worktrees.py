@@ -31,6 +31,9 @@ MAX_PLACES = 256
 SETTING_UP_S = 60.0
 """How long to wait for others that are making a worktree."""
 
+KEPT_FOR = "git orch keeps this for"
+"""So begins the reason why a worktree of ours is locked."""
+
 _PROC = Path("/proc")
 _NO_SPACE = ("No space left on device", "Disk quota exceeded", "Out of diskspace")
 _CANNOT_WRITE = "unable to write"  # git does not always say why
@@ -135,6 +138,24 @@ class Worktrees:
             yield
         finally:
             lock.release()
+
+    def forget_half_made(self) -> None:
+        """Delete what git knows of worktrees of ours whose making was killed in the middle: until it is made, the HEAD
+        of a worktree is no object, and every fetch of the clone stumbles over that. Waits for whoever makes one now."""
+        with disk_faults(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            with self.setting_up():
+                registered = self.common_dir / "worktrees"
+                for admin in registered.iterdir() if registered.is_dir() else ():
+                    if _starts(admin / "locked", KEPT_FOR) and _starts(admin / "HEAD", "0" * 40):
+                        delete_tree(admin)
+
+
+def _starts(path: Path, text: str) -> bool:
+    try:
+        return path.read_text("utf-8", "replace").startswith(text)
+    except OSError:
+        return False
 
 
 def is_written_to(path: Path) -> bool:

@@ -384,7 +384,7 @@ def test_a_lock_that_a_killed_server_left_is_named_in_the_outcome(bare: GitSite)
     seen = job_oid(client.observe(), "a")
     (bare.repo.path / f"{JOB_A}.lock").touch()
     outcome = client.publish(plan(job_update(bare.namespace, "a", "n2", seen)))
-    assert outcome.kind is CONFLICT and outcome.locked
+    assert outcome.kind is CONFLICT and "remove it there" in outcome.remedy
     assert "a.lock" in outcome.detail and outcome.detail.isprintable()
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.git.disks import FILL, run_on_small_disk
-from tests.git.landing import add_branches, gate_runs, jobs, landed_jobs, lease, project
+from tests.git.landing import add_branches, gate_runs, jobs, landed_jobs, lease, project, project_alone
 from tests.git.refusals import assert_no_lease_is_held, message_and_hint
 from tests.git.working import COMMIT, send, state, worker_clone
 from tests.support import Clone, Remote, eventually, try_git
@@ -49,7 +49,9 @@ def test_a_lock_that_a_killed_git_left_on_the_server_is_named_and_lost_time_is_s
     before = remote.refs("refs/heads")
     run = clone.orch(*words, check=17)
     message, hint = message_and_hint(run)
-    assert "a lock on the remote has been in the way" in message and f"{path.name}': File exists" in message, run.said()
+    assert "the remote has not been able to write for" in message and f"{path.name}': File exists" in message, (
+        run.said()
+    )
     assert "remove it there, then run the same command again" in hint
     assert remote.refs("refs/heads") == before
     path.unlink()
@@ -194,6 +196,46 @@ def test_a_lander_that_stands_still_past_its_lease_changes_nothing_when_it_wakes
     clone.git("fetch", "-q")
     assert landed_jobs(clone) == ["b2", "b1"]
     assert_no_lease_is_held(remote)
+
+
+# -- a worktree that is half made
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_worktree_that_was_half_made_by_a_killed_landing_is_forgotten(tmp_path: Path, alone: bool) -> None:
+    """Git writes an id of zeros before the real one, and stumbles over it at every fetch of the clone."""
+    clone = project_alone(tmp_path) if alone else project(tmp_path).clone("a")
+    (branch,) = add_branches(clone, 1)
+    half_made(clone, "gate-1", "git orch keeps this for gates (gate-1)")
+    clone.orch("submit", branch, "--id", "b1")
+    clone.orch("land", "b1")
+    assert "gate-1" not in clone.git("worktree", "list") or "0000000" not in clone.git("worktree", "list")
+
+
+def test_a_worktree_that_others_left_half_made_is_named_and_left_alone(tmp_path: Path) -> None:
+    remote, clone = scene(tmp_path)
+    admin = half_made(clone, "theirs", "initializing")
+    clone.branch("new", {"new": "x"}, "new")
+    other = remote.clone("b")
+    other.orch("add", "Something new", "--id", "new")
+    run = clone.orch("status", check=1)
+    message, hint = message_and_hint(run)
+    assert message == "git cannot fetch in this clone: the worktree theirs was half made when its git was killed"
+    assert hint.startswith("git worktree list") and admin.exists()
+
+
+def half_made(clone: Clone, name: str, reason: str) -> Path:
+    """What `git worktree add` has written when it is killed at the right moment."""
+    admin = clone.path / ".git/worktrees" / name
+    admin.mkdir(parents=True)
+    for file, text in (
+        ("locked", reason),
+        ("gitdir", f"{clone.path}/.git/orch/worktrees/{name}/.git"),
+        ("HEAD", "0" * 40),
+        ("commondir", "../.."),
+    ):
+        (admin / file).write_text(text + "\n")
+    return admin
 
 
 # -- garbage collection

@@ -12,7 +12,7 @@ from gitorch.core.model import Snapshot
 from gitorch.core.names import Namespace
 from gitorch.core.writes import Outcome, OutcomeKind, Plan
 from gitorch.engine.exchange import MAX_ROUNDS, PAUSE_S, RESOLVE_TRIES, exchange, publish
-from gitorch.engine.locks import LOCK_PATIENCE_S
+from gitorch.engine.stuck import PATIENCE_S
 from gitorch.engine.world import World
 from gitorch.memory import MemoryRemote, MemoryStore
 from tests.contract.events import job_update, plan
@@ -153,7 +153,9 @@ class Locked(MemoryStore):
     """A store behind a remote whose lock of one ref is there for ever."""
 
     def publish(self, plan: Plan, *, timeout_s: float | None = None) -> Outcome:
-        return Outcome(OutcomeKind.CONFLICT, {update.name: None for update in plan.updates}, "a.lock", locked=True)
+        return Outcome(
+            OutcomeKind.CONFLICT, {update.name: None for update in plan.updates}, "a.lock", remedy="remove it there"
+        )
 
 
 @dataclass
@@ -172,10 +174,12 @@ class Ticking(Slept):
 
 def test_a_lock_that_stays_although_nothing_moves_is_said_to_be_in_the_way() -> None:
     remote, clock = MemoryRemote(), Ticking()
-    with pytest.raises(UnreachableError, match=r"has been in the way for 5 s, and nothing moves \(a\.lock\)") as caught:
+    with pytest.raises(
+        UnreachableError, match=r"not been able to write for 5 s, and nothing moves there \(a\.lock\)"
+    ) as caught:
         exchange(replace(world(remote, clock), store=Locked(remote)), (), lambda seen: create())
     assert caught.value.retryable and "remove it there" in caught.value.hint
-    assert LOCK_PATIENCE_S <= clock.now_s <= LOCK_PATIENCE_S + PAUSE_S
+    assert PATIENCE_S <= clock.now_s <= PATIENCE_S + PAUSE_S
 
 
 def test_a_lock_behind_which_others_work_is_a_lost_race() -> None:
@@ -191,7 +195,7 @@ def test_a_lock_behind_which_others_work_is_a_lost_race() -> None:
 
     with pytest.raises(UnreachableError, match=f"{MAX_ROUNDS} times in a row"):
         exchange(replace(world(remote, clock), store=Locked(remote)), (), decide)
-    assert clock.now_s > LOCK_PATIENCE_S
+    assert clock.now_s > PATIENCE_S
 
 
 def test_a_lock_that_was_met_long_ago_says_nothing_about_this_one() -> None:

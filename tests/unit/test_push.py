@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gitorch.core.errors import RefusedError, UnreachableError
 from gitorch.core.writes import OutcomeKind
 from gitorch.shell.gitcmd import GitResult
-from gitorch.shell.push import is_locked, judge_push, parse_porcelain, unreachable
+from gitorch.shell.push import judge_push, parse_porcelain, remedy, unreachable
 
 PUBLISHED, CONFLICT, UNKNOWN = OutcomeKind.PUBLISHED, OutcomeKind.CONFLICT, OutcomeKind.UNKNOWN
 TARGET, LEASE, JOB = "refs/heads/main", "refs/orch/leases/main", "refs/orch/jobs/fix"
@@ -141,19 +141,26 @@ def test_the_detail_of_a_conflict_is_what_the_server_said_of_the_lock() -> None:
     result = rejected((JOB, "[remote rejected] (atomic transaction failed)"), err=f"remote: error: {line}   \n")
     kind, detail = judge_push(result, [JOB], EVENTS)
     assert kind is CONFLICT
-    assert "File exists" in detail and detail.isprintable() and is_locked(detail)
+    assert "File exists" in detail and detail.isprintable() and "remove it there" in remedy(detail)
 
 
 def test_a_lock_of_all_packed_refs_is_named_although_git_says_only_that_the_transaction_failed() -> None:
     line = "remote: error: Unable to create '/srv/packed-refs.lock': File exists.        \nremote: \nremote: Another\n"
     result = rejected((JOB, "[remote rejected] (atomic transaction failed)"), err=line)
     kind, detail = judge_push(result, [JOB], EVENTS)
-    assert kind is CONFLICT and is_locked(detail) and "packed-refs.lock" in detail
+    assert kind is CONFLICT and "remove it there" in remedy(detail) and "packed-refs.lock" in detail
+
+
+def test_garbage_collection_on_the_server_is_tried_again_and_a_disk_that_nobody_may_write_to_is_named() -> None:
+    """Found by sixteen clones at once beside `git gc`."""
+    result = rejected((JOB, "[remote rejected] (unable to migrate objects to permanent storage)"))
+    kind, detail = judge_push(result, [JOB], EVENTS)
+    assert kind is CONFLICT and "look at the disk" in remedy(detail)
 
 
 def test_a_ref_that_has_moved_is_no_lock() -> None:
     line = f"error: cannot lock ref '{JOB}': is at {'1' * 40} but expected {'2' * 40}"
-    assert not is_locked(line)
+    assert remedy(line) == ""
     assert judge_push(rejected((JOB, "[rejected] (stale info)")), [JOB], EVENTS)[1] == "stale info"
 
 
