@@ -26,7 +26,7 @@ from random import Random
 
 from kills.world import SETTINGS, seal
 from tests.git.landing import GATE, PROJECT
-from tests.support import Clone, Remote, git, make_remote, try_git
+from tests.support import Clone, GitFailedError, Remote, git, make_remote, try_git
 
 JOBS = 12
 SERIAL = Counter[str]()
@@ -192,7 +192,10 @@ def judge(crowd: Crowd) -> None:
     for done in crowd.done:
         by_job[done.job].append(done)
     for job, all_of_it in by_job.items():
-        crowd.faults += order_faults(chain(crowd.remote, job), all_of_it)
+        try:
+            crowd.faults += order_faults(chain(crowd.remote, job), all_of_it)
+        except GitFailedError as problem:
+            crowd.faults.append(str(problem))
 
 
 def chain(remote: Remote, job: str) -> list[str]:
