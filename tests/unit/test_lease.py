@@ -68,6 +68,11 @@ def test_a_lease_is_dead_exactly_when_nothing_is_left_to_wait_for(lease: Lease, 
         assert dead == (dead_in_s(lease, unchanged_s) == 0)
 
 
+def test_what_is_left_to_wait_for_is_the_rest_of_the_ttl_and_a_fifth() -> None:
+    assert dead_in_s(replace(HELD, ttl_s=100), 20.0) == pytest.approx(100.0)
+    assert dead_in_s(replace(HELD, ttl_s=100), 500.0) == 0.0
+
+
 @given(leases(), WAITED, WAITED)
 def test_a_dead_lease_stays_dead_until_it_changes(lease: Lease, one_s: float, more_s: float) -> None:
     if standing(lease, token=None, unchanged_s=one_s) is Standing.DEAD:

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from gitorch.core.codec import encode
 from gitorch.core.gates import Gate
-from gitorch.core.model import Candidate, Color, Job, JobId, Lease, Oid, Snapshot, Verdict
+from gitorch.core.model import Candidate, Color, Job, JobId, Lease, Oid, Slot, Snapshot, Verdict, Worker
 from gitorch.core.names import Namespace
-from gitorch.core.observation import RawRef, advance, build_snapshot
+from gitorch.core.observation import RawRef, advance, build_snapshot, missing_dependencies
 from gitorch.core.plan import (
     Context,
     Landing,
@@ -28,8 +28,19 @@ from gitorch.core.plan import (
     plan_rework,
     plan_submit,
 )
+from gitorch.core.plan_queue import (
+    Addition,
+    Claim,
+    Folding,
+    plan_add,
+    plan_claim,
+    plan_edges,
+    plan_fold,
+    plan_leave,
+    plan_presence,
+)
 from gitorch.core.states import Event
-from gitorch.core.writes import EventCommit, OutcomeKind, Plan, RefUpdate
+from gitorch.core.writes import ArchiveEntry, EventCommit, OutcomeKind, Plan, RefUpdate
 from gitorch.memory import MemoryRemote, MemoryStore
 from tests.records import JOB_IDS, TIME_MS, a_job, a_lease, jobs, leases, lines, oid
 
@@ -40,12 +51,16 @@ def snapshot_of(*refs: RawRef) -> Snapshot:
     return build_snapshot(NAMES, refs, heads={}, asked=frozenset(), notes=None)
 
 
-def message(record: Job | Lease) -> bytes:
+WORKER = Worker(id="w", holder="ada", present=True, capacity=1, ttl_s=60, since_ms=0, updated_ms=0)
+SLOT = Slot(number=3, held=False, updated_ms=0)
+
+
+def message(record: Job | Lease | Worker | Slot) -> bytes:
     return encode(record, event="edit", subject="s", nonce="n").encode()
 
 
-def ref(name: str, record: Job | Lease | bytes | None, kind: str = "commit") -> RawRef:
-    data = message(record) if isinstance(record, Job | Lease) else record
+def ref(name: str, record: Job | Lease | Worker | Slot | bytes | None, kind: str = "commit") -> RawRef:
+    data = message(record) if isinstance(record, Job | Lease | Worker | Slot) else record
     return RawRef(f"refs/orch/{name}", oid(len(name)), kind, data)
 
 
@@ -106,6 +121,8 @@ def test_records_are_found_by_id_and_target_with_the_event_they_were_read_at() -
         (ref("leases/main", None, "tag"), "it is a tag, not an event"),
         (ref("jobs/other", a_job()), "it holds the record of another job"),
         (ref("leases/other", a_lease()), "it holds the lease of another target"),
+        (ref("workers/v", WORKER), "it holds the record of another worker"),
+        (ref("slots/4", SLOT), "it holds the record of another slot"),
         (ref("jobs/fix", a_lease()), "not a record of git orch: it is not a job"),
         (ref("jobs/fix", b"\xff"), "not a record of git orch: it is not UTF-8"),
         (ref("jobs/fix", b"Orch-Format: 2\n"), "a record has format 2"),
@@ -200,6 +217,37 @@ def test_after_each_kind_of_push_the_advanced_snapshot_is_what_an_observation_sh
     script.publish(plan_job_event(script.context(), script.snapshot.jobs[JobId("c")], Event.CANCEL))
     script.publish(Plan((RefUpdate("refs/heads/main", moved, None),), "the target goes away"))
     assert script.snapshot.tip("main") is None
+
+
+def test_after_what_workers_and_keepers_push_too() -> None:
+    script = Script()
+    added = [Addition(id=JobId(name), title=name, target="main") for name in ("a", "b", "c")]
+    script.publish(plan_add(script.context(), added))
+    jobs = script.snapshot.jobs
+    script.publish(plan_edges(script.context(), script.snapshot, jobs[JobId("b")], (JobId("a"),)))
+    worker = Worker(id="w", holder="ada", present=True, capacity=1, ttl_s=60, since_ms=0, updated_ms=0)
+    script.publish(plan_presence(script.context(), None, worker, "start")[0])
+    take = Claim(worker="w", token="t", ttl_s=60, kept=True, slot=2)
+    script.publish(plan_claim(script.context(), script.snapshot, script.snapshot.jobs[JobId("a")], take))
+    assert script.snapshot.graph is not None and script.snapshot.graph.record.job == "b"
+    assert (list(script.snapshot.slots), list(script.snapshot.workers)) == ([2], ["w"])
+    claimed = script.snapshot.jobs[JobId("a")]
+    script.publish(plan_leave(script.context(), script.snapshot, claimed, Event.CANCEL))
+    # An archive is not a part of what is observed; what went there is known to whoever put it there.
+    gone, beaten = script.snapshot.jobs[JobId("a")], script.snapshot.workers["w"]
+    folding = Folding(jobs=(ArchiveEntry(JobId("a"), gone.oid, "m"),), workers=(beaten,))
+    plan = plan_fold(script.context(), folding)
+    oids = {update.name: None if update.new is None else oid(3) for update in plan.updates}
+    after = advance(NAMES, script.snapshot, plan, oids)
+    assert (sorted(after.jobs), dict(after.workers), after.archived) == (["b", "c"], {}, {JobId("a"): gone})
+    assert after.graph == script.snapshot.graph and after.slots == script.snapshot.slots
+    assert missing_dependencies(after) == {"a"} and missing_dependencies(script.snapshot) == frozenset()
+
+
+def test_deleting_a_branch_that_was_asked_for_and_is_not_there_changes_nothing() -> None:
+    script = Script()
+    plan = Plan((RefUpdate("refs/heads/gone", oid(1), None),), "it went before")
+    assert advance(NAMES, script.snapshot, plan, {"refs/heads/gone": None}) == script.snapshot
 
 
 def test_a_branch_that_was_not_asked_for_is_not_known_after_it_was_pushed() -> None:

@@ -139,6 +139,7 @@ def test_what_cannot_be_found_holds_a_job_back_only_where_that_is_wanted() -> No
     snapshot = Snapshot(jobs=board(WAITING, a_job("c", state=State.QUEUED, after=("a",))))
     assert (ids(to_land(snapshot)), ids(to_claim(snapshot))) == (["b"], ["c"])
     assert to_land(snapshot, missing_holds=True) == to_claim(snapshot, missing_holds=True) == []
+    assert not any(is_ready(a_job_in(state), {}) for state in set(State) - set(PICKABLE))
     assert is_ready(WAITING, {}) and not is_ready(WAITING, {}, missing_holds=True)
 
 
@@ -197,6 +198,8 @@ def test_a_word_that_could_be_several_is_refused_and_a_few_are_named() -> None:
     five = {JobId(name): jobs[JobId(name)] for name in ("job-0", "job-1", "job-2", "job-3", "job-4")}
     with pytest.raises(UsageError, match=r"job-4$"):
         find_job(five, "job")
+    with pytest.raises(UsageError, match=r"job-4, …$"):
+        find_job({**five, JobId("job-5"): jobs[JobId("job-5")]}, "job")
     with pytest.raises(UsageError, match=r"could be any of one, two$"):
         find_job(board(a_job("one", branch="b"), a_job("two", branch="b", target="release")), "b")
 

@@ -142,10 +142,19 @@ def test_a_step_takes_the_changes_that_come_with_the_event() -> None:
     assert (after.state, after.landed) == (State.DONE, oid(5))
 
 
+def test_without_a_limit_a_failure_is_never_the_last() -> None:
+    job = a_job_in(State.CLAIMED, attempt=1)
+    assert next_state(State.CLAIMED, Event.FAIL) is State.REWORK
+    assert step(job, Event.FAIL, now_ms=0).state is State.REWORK
+    assert step(job, Event.FAIL, now_ms=0, max_attempts=1).state is State.FAILED
+
+
 def test_the_error_of_an_illegal_event_says_what_is_possible() -> None:
     with pytest.raises(IllegalTransitionError) as caught:
         step(a_job(state=State.REWORK), Event.LAND, now_ms=0)
+    assert caught.value.message.startswith("job fix is rework: `land` is not possible there")
     assert caught.value.message.endswith("(possible: edit, claim, submit, retry, requeue, cancel)")
+    assert caught.value.hint == "git orch why fix"
     with pytest.raises(IllegalTransitionError, match=r"is done: `land` is not possible any more$"):
         step(a_job(state=State.DONE), Event.LAND, now_ms=0)
 

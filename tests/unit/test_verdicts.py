@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from gitorch.core.model import Color, JobId, LandingRecord, Oid, Verdict
 from gitorch.core.verdicts import (
     NOTE_LIMIT,
+    Bypass,
     format_landing,
     format_verdict,
+    parse_bypasses,
     parse_landings,
     parse_verdicts,
     verdict_for,
@@ -130,6 +132,22 @@ def test_the_last_line_for_a_tree_and_a_gate_is_in_force() -> None:
 def test_how_long_a_gate_took_is_a_plain_number_or_unknown(seconds: str, read_s: float) -> None:
     (found,) = parse_verdicts(f"{LINE.partition(' seconds=')[0]} {seconds}")
     assert found.seconds == read_s and found.job is None
+
+
+def test_a_line_is_as_long_as_it_may_be_and_no_longer() -> None:
+    room = 10_000 - len(LINE) - len(" by=")
+    assert parse_verdicts(f"{LINE} by={'x' * room}")[0].by == "x" * room
+    assert parse_verdicts(f"{LINE} by={'x' * (room + 1)}") == []
+
+
+def test_what_a_server_let_through_is_read_whatever_is_missing() -> None:
+    time = LINE.split(" ")[0]
+    line = f"{time} bypass ref=refs/heads/main old={oid(1)} new={oid(2)} by=ada reason=a%20fire"
+    assert parse_bypasses(line) == [Bypass(TIME_MS, "refs/heads/main", oid(1), oid(2), "ada", "a fire")]
+    for left_out in (f"{time} bypass ref=", f"{time} bypass old={oid(1)}", f"{time} landed ref=x", "bypass ref=x"):
+        assert parse_bypasses(left_out) == []
+    assert parse_bypasses(f"{time} bypass ref=x") == [Bypass(TIME_MS, "x", None, None, "", "")]
+    assert parse_bypasses(f"x\n{line}\n{line} more\n{time} bypass ref=x old=y")[2].old is None
 
 
 @pytest.mark.parametrize("key", ["job", "target", "head", "base"])

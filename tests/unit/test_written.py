@@ -13,7 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from gitorch.core.model import REASON_LIMIT, GraphEdit, JobId, Seen, Slot, Snapshot, State, Worker
-from gitorch.core.plan import Context, Notes, Rework, plan_job_event, plan_landed_already, plan_rework, plan_submit
+from gitorch.core.plan import (
+    Context,
+    Notes,
+    Rework,
+    plan_acquire,
+    plan_gate_green,
+    plan_job_event,
+    plan_landed_already,
+    plan_rework,
+    plan_submit,
+)
 from gitorch.core.plan_queue import (
     Addition,
     Changes,
@@ -31,7 +41,7 @@ from gitorch.core.plan_queue import (
 from gitorch.core.states import Event
 from gitorch.core.writes import ArchiveEntry, ArchiveFold, EventCommit, NotesAppend, Plan, RefUpdate
 from tests.records import TIME_MS, a_claimed_job, a_job, oid
-from tests.unit.test_plan import CONFLICT, FAILED, HELD, JOB, PLANS, TIP, context, submission
+from tests.unit.test_plan import CONFLICT, FAILED, HELD, JOB, PLANS, TIP, context, landing, submission
 
 WRITE = bool(os.environ.get("ORCH_TEST_WRITE"))
 WRITTEN = Path(__file__).with_name("written.txt")
@@ -111,6 +121,18 @@ QUEUE: dict[str, Callable[[Context], Plan | tuple[Plan, Any]]] = {
     ),
     "red of nobody's gate": lambda c: plan_rework(
         c, HELD, JOB, Rework(event=Event.RED, reason="r", candidate=FAILED.candidate), Notes(base=None), keep=True
+    ),
+    "gate_green of a branch that may not move": lambda c: plan_gate_green(
+        c, HELD, JOB, replace(landing(), move_branch=False), Notes(base=None)
+    ),
+    "gate_green of the target itself": lambda c: plan_gate_green(
+        c, HELD, replace(JOB, record=replace(JOB.record, branch="main")), landing(), Notes(base=None)
+    ),
+    "gate_green without a branch": lambda c: plan_gate_green(
+        c, HELD, replace(JOB, record=replace(JOB.record, branch=None)), landing(), Notes(base=None)
+    ),
+    "acquire with a reason": lambda c: plan_acquire(
+        c, HELD, target="main", holder="bob", token="secret", ttl_s=60, reason="by hand"
     ),
     "there already, and keep": lambda c: plan_landed_already(c, JOB, TIP, HELD, keep=True),
 }
