@@ -132,7 +132,8 @@ def judge(number: int, seed: int) -> tuple[str, Difference | None]:
         return "", None
     kept, world.changes = world.changes, changes
     try:
-        python, shell = world.python(), world.shell(SHELL)
+        refusal = world.python()
+        python, shell = refusal.code if refusal else "", world.shell(SHELL)
     finally:
         world.changes = kept
     differs = bool(python) != bool(shell)

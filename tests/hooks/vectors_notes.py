@@ -42,6 +42,9 @@ several(
     a_line_that_is_longer=_notes({TREE: RED}, {TREE: RED + " x\n"}),
     a_note_less=_notes({TREE: GREEN + "\n", "2" * 40: "x\n"}, {TREE: GREEN + "\n"}),
     notes_in_folders_with_a_line_less=_notes({TREE: f"{GREEN}\n{RED}\n"}, {f"11/{TREE[2:]}": GREEN + "\n"}),
+    notes_in_folders_and_another_that_is_changed=_notes(
+        {TREE: GREEN + "\n", "2" * 40: RED + "\n"}, {f"11/{TREE[2:]}": GREEN + "\n", "2" * 40: GREEN + "\n"}
+    ),
     a_note_with_nul=_notes(None, {TREE: b"a\0b\n"}),
     a_note_of_two_megabytes=_notes(None, {TREE: "x" * 2_000_000}),
     a_bypass_that_a_client_writes=_notes(None, {TREE: "2026-01-01T00:00:00.000Z bypass ref=x\n"}),

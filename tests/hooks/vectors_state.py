@@ -134,6 +134,13 @@ def _taken(w: World) -> Oid:
     return w.put(NS.slot(1), w.event(slot(), "take"))
 
 
+@vector("")
+def a_slot_that_an_older_claim_has_left_is_freed(w: World) -> None:
+    old = _taken(w)
+    w.put(A, w.event(claimed(job(attempt=1), slot=2, token=OTHER_TOKEN), "claim", queued(w)))
+    w.push(NS.slot(1), w.event(slot(held=False, job=None, token=None), "free", old))
+
+
 @vector("slot")
 def a_slot_is_freed_under_its_claim(w: World) -> None:
     old = _taken(w)

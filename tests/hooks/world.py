@@ -14,7 +14,7 @@ from typing import Any
 
 import pygit2
 
-from gitorch.core.admission import Change, Rules, judge
+from gitorch.core.admission import Change, RefusalError, Rules, judge
 from gitorch.core.archive import branch_path, entry_path, entry_text
 from gitorch.core.codec import AnyRecord, encode
 from gitorch.core.gitobjects import CommitParts, TreeEntry, decode_commit, encode_commit, encode_tree, root_commit
@@ -168,10 +168,9 @@ class World:
         )
         return self.blob(run.stdout) if run.returncode == 0 and run.stdout.strip() else None
 
-    def python(self) -> str:
-        """The word of the refusal in Python, empty for none."""
-        refusal = judge(self.changes, self.rules(), RepoView(self.repo, self.signing.signers))
-        return refusal.code if refusal else ""
+    def python(self) -> RefusalError | None:
+        """The refusal in Python; None where the push is taken."""
+        return judge(self.changes, self.rules(), RepoView(self.repo, self.signing.signers))
 
     def shell(self, name: str) -> str:
         """The word of the refusal by the hook in a shell, empty for none."""
