@@ -141,6 +141,12 @@ def a_slot_that_an_older_claim_has_left_is_freed(w: World) -> None:
     w.push(NS.slot(1), w.event(slot(held=False, job=None, token=None), "free", old))
 
 
+@vector("")
+def a_renewal_of_a_claim_that_has_a_slot(w: World) -> None:
+    _taken(w)
+    w.push(A, w.event(claimed(job(), slot=1), "renew", w.now(A)))
+
+
 @vector("slot")
 def a_slot_is_freed_under_its_claim(w: World) -> None:
     old = _taken(w)

@@ -44,3 +44,10 @@ def test_a_chain_of_ten_thousand_needs_no_recursion() -> None:
     assert path is not None and len(path) == 10_001
     assert on_cycles(edges) == frozenset()
     assert len(on_cycles({**edges, 10_000: [0]})) == 10_001
+
+
+def test_a_path_names_every_node_from_the_first_to_the_goal() -> None:
+    edges = {1: [2], 2: [3, 4], 3: [5], 4: [1]}
+    assert path_between(edges, 1, frozenset((5,))) == (1, 2, 3, 5)
+    assert path_between(edges, 5, frozenset((5,))) == (5,)
+    assert path_between(edges, 5, frozenset((1,))) is None

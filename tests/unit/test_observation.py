@@ -140,6 +140,13 @@ def test_what_cannot_be_read_is_damage_with_the_reason_and_nothing_else_suffers(
     assert list(snapshot.jobs) == ["good"]
 
 
+def test_notes_that_are_no_commit_are_damage() -> None:
+    for kind, problems in (("commit", []), ("blob", ["it is a blob, not notes"])):
+        found = build_snapshot(NAMES, (), heads={}, asked=frozenset(), notes=oid(1), notes_kind=kind)
+        assert [(damage.ref, damage.problem) for damage in found.damaged] == [("refs/notes/orch", p) for p in problems]
+    assert build_snapshot(NAMES, (), heads={}, asked=frozenset(), notes=None, notes_kind="blob").damaged == ()
+
+
 def test_only_what_a_later_version_wrote_is_marked_as_newer() -> None:
     later = ref("jobs/later", message(a_job("later")).replace(b"Orch-Format: 1", b"Orch-Format: 2"))
     snapshot = snapshot_of(later, ref("jobs/bad", b"words"), ref("surprise", b""))

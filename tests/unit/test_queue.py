@@ -181,6 +181,9 @@ def test_an_open_job_of_a_branch_is_meant_rather_than_an_old_one() -> None:
     assert find_job(board(old, older), "b").record.id == "old"
     assert ids(jobs_of_branch(board(older, old), "b")) == ["old"]
     assert jobs_of_branch(board(old), "other") == []
+    assert ids(jobs_of_branch(board(old), "b")) == ["old"]
+    oldest = a_job("oldest", branch="b", state=State.DONE, created_ms=0)
+    assert ids(jobs_of_branch(board(old, oldest, older), "b")) == ["old"]
 
 
 @pytest.mark.parametrize("word", ["", "nothing", "FIX", "fix ", "*", "--all"])
