@@ -98,12 +98,12 @@ def _job(world: World, snapshot: Snapshot, lease: Seen[Lease] | None, target: st
 
 
 def _candidate(world: World, job: Job, lease: Seen[Lease] | None) -> Candidate | None:
-    """What was tested for this job: the lease says so while it names the job; afterwards the head that `gate` left."""
-    if lease is not None and lease.record.job == job.id and lease.record.candidate and lease.record.base:
-        tree = lease.record.tree or world.history.tree_of(lease.record.candidate)
-        return Candidate(lease.record.candidate, tree, lease.record.base)
+    """What was tested for this job: the head that `gate` left. The lease says on what it was built, while it names that
+    head: another one was handed in since, and must not count as landed with it (I2)."""
     if job.head is None:
         return None
+    if lease is not None and lease.record.candidate == job.head and lease.record.base:
+        return Candidate(job.head, lease.record.tree or world.history.tree_of(job.head), lease.record.base)
     return Candidate(job.head, world.history.tree_of(job.head), job.head)
 
 

@@ -41,6 +41,25 @@ def test_settle_keeps_the_order_where_an_edge_came_after_the_test(tmp_path: Path
     assert a.orch("settle", "b1", "--json").json()["data"]["job"]["state"] == "done"
 
 
+def test_settle_does_not_count_what_was_handed_in_after_the_test(tmp_path: Path) -> None:
+    """Found by simulation: the job was done, and its last commit was nowhere on the target (I2)."""
+    remote = project(tmp_path)
+    a = remote.clone("a")
+    add_branches(a, 1)
+    a.orch("submit", "b1", "--id", "b1")
+    gated = a.orch("gate", "b1", "--json").json()["data"]
+    a.git("switch", "-q", "b1")
+    a.commit({"src/more.txt": "call base\n"}, "More")
+    a.git("switch", "-q", "main")
+    a.orch("submit", "b1")
+    remote.git("update-ref", "refs/heads/main", gated["candidate"])
+    run = a.orch("settle", "b1", check=None)
+    assert run.status != 0 and jobs(a)["b1"]["state"] == "submitted", run.said()
+    a.orch("land", "b1")
+    assert "src/more.txt" in remote.files()
+    assert jobs(a)["b1"]["state"] == "done" and lease(a)["state"] == "free"
+
+
 def test_settle_recognises_a_squash_by_its_tree(tmp_path: Path) -> None:
     remote = project(tmp_path)
     a, b = remote.clone("a"), remote.clone("b")
