@@ -344,7 +344,7 @@ def _half_made(result: GitResult) -> OrchError:
     name = escape(found[1]) if found else "?"
     return OrchError(
         f"git cannot fetch in this clone: the worktree {name} was half made when its git was killed",
-        hint="git worktree list, then git worktree remove for that one",
+        hint="git worktree list, then git worktree unlock PATH for that one, and git worktree prune",
     )
 
 
